@@ -1,0 +1,127 @@
+"""The checkpoint: one safetensors file whose header rebuilds the model.
+
+Keys are the `state_dict` names of `UniSinger`. A matrix may be stored as int8 rows beside `<name>:scale` (fp16, one scale
+per row); everything else is fp16 or fp32. The metadata holds
+
+    format   FORMAT_VERSION as text; any other version is refused
+    config   the ModelConfig as JSON, the authority on rates, widths and ids
+    about    JSON: how and on what it was trained, free of meaning to the loader
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from unisinger_cli.model.config import FORMAT_VERSION, ModelConfig
+from unisinger_cli.model.unisinger import UniSinger
+
+_SCALE = ":scale"
+_SMALLEST_QUANTISED = 4096  # numbers; below this int8 saves nothing worth its error
+
+
+def quantise_rows(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """[rows, ...] -> int8 of the same shape and fp16 scales [rows]; the largest number of a row becomes 127."""
+    rows = weight.float().flatten(1)
+    scale = (rows.abs().amax(1) / 127).clamp_min(1e-7).half()
+    return (rows / scale.float()[:, None]).round().clamp(-127, 127).to(torch.int8).view_as(weight), scale
+
+
+def save_checkpoint(model: UniSinger, path: Path, about: dict[str, Any], *, int8: bool) -> None:
+    """Write weights and header beside `path`, then rename."""
+    tensors: dict[str, Tensor] = {}
+    for name, value in model.state_dict().items():
+        value = value.detach().cpu()
+        if int8 and value.ndim >= 2 and value.numel() >= _SMALLEST_QUANTISED:
+            tensors[name], tensors[name + _SCALE] = (t.contiguous() for t in quantise_rows(value))
+        elif int8 and value.is_floating_point():
+            tensors[name] = value.half().contiguous()
+        else:
+            tensors[name] = value.contiguous()
+    metadata = {
+        "format": str(FORMAT_VERSION),
+        "config": json.dumps(model.config.to_dict(), ensure_ascii=False),
+        "about": json.dumps(about, ensure_ascii=False),
+    }
+    temporary = path.with_name(path.name + ".part")
+    save_file(tensors, temporary, metadata=metadata)
+    temporary.replace(path)
+
+
+def read_header(path: Path) -> tuple[ModelConfig, dict[str, Any]]:
+    """Configuration and notes of a checkpoint, without its weights.
+
+    Raises ValueError where the file is no checkpoint of ours, is damaged, or is of another format version.
+    """
+    try:
+        with safe_open(path, "pt") as handle:
+            metadata = handle.metadata() or {}
+    except SafetensorError as error:
+        raise ValueError(f"not a whole safetensors file ({error})") from error
+    version = metadata.get("format")
+    if version != str(FORMAT_VERSION):
+        raise ValueError(f"checkpoint format {version!r}, and this program reads format {FORMAT_VERSION}")
+    try:
+        return ModelConfig.from_dict(json.loads(metadata["config"])), json.loads(metadata.get("about", "{}"))
+    except (KeyError, json.JSONDecodeError) as error:
+        raise ValueError(f"unreadable header ({error})") from error
+
+
+def load_checkpoint(path: Path) -> UniSinger:
+    """Rebuild the model and fill it, strictly: missing, unknown or misshapen tensors raise ValueError."""
+    config, _ = read_header(path)
+    with torch.device("meta"):
+        model = UniSinger(config)
+    state: dict[str, Tensor] = {}
+    with safe_open(path, "pt") as handle:
+        names = set(handle.keys())
+        for name in names:
+            if name.endswith(_SCALE):
+                continue
+            value = handle.get_tensor(name)
+            if name + _SCALE in names:
+                scale = handle.get_tensor(name + _SCALE).float()
+                value = value.float() * scale.view(-1, *[1] * (value.ndim - 1))
+            state[name] = value.float() if value.is_floating_point() else value
+    expected = model.state_dict()
+    wrong = sorted(set(expected) ^ set(state))
+    wrong += [n for n in expected if n in state and expected[n].shape != state[n].shape]
+    if wrong:
+        raise ValueError(f"{len(wrong)} tensors do not fit the header's configuration, first {wrong[:3]}")
+    model.load_state_dict(state, assign=True)
+    _fill_constants(model, config)
+    return model.eval().requires_grad_(False)
+
+
+def _fill_constants(model: UniSinger, config: ModelConfig) -> None:
+    """Windows and filter banks are not stored: take them from a fresh model (the meta device left them empty)."""
+    missing = {n for n, b in model.named_buffers() if b.is_meta}
+    fresh = {
+        f"{part}.{name}": buffer
+        for part, module in _fresh_parts(config).items()
+        for name, buffer in module.named_buffers()
+    }
+    for name in missing:
+        owner, _, leaf = name.rpartition(".")
+        setattr(model.get_submodule(owner), leaf, fresh[name])
+
+
+def _fresh_parts(config: ModelConfig) -> dict[str, torch.nn.Module]:
+    from dataclasses import replace
+
+    from unisinger_cli.model.codec import Codec
+    from unisinger_cli.model.content_encoder import ContentEncoder
+    from unisinger_cli.model.timbre_encoder import TimbreEncoder
+
+    tiny = replace(config.codec, encoder_blocks=0, decoder_blocks=0, encoder_width=1, decoder_width=1)
+    return {
+        "codec": Codec(tiny),
+        "content": ContentEncoder(replace(config.content, blocks=0), tiny),
+        "timbre": TimbreEncoder(replace(config.timbre, blocks=0), tiny),
+    }

@@ -1,0 +1,127 @@
+"""VAE codec: 44.1 kHz sound <-> 64-channel latents at 43.07 frames a second.
+
+A phase-free encoder (log spectra at three resolutions), and a Vocos-like decoder (Siuzdak 2023, arXiv 2306.00814):
+ConvNeXt blocks at the latent rate and an inverse STFT, no transposed convolutions.
+
+Shapes: b batch, l samples (a multiple of hop), n = l/hop latent frames, c latent channels.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from unisinger_cli.model.config import CodecConfig
+from unisinger_cli.model.ops import ConvNeXtBlock, compress, mel_filterbank, stft_magnitude
+
+_LOW_BINS = 400  # linear-frequency bins below 4.3 kHz: they resolve the harmonics
+_LOWEST_HZ = 15.0  # mel losses do not see what lies below, and it grows unless it is masked
+
+
+class CodecEncoder(nn.Module):
+    """[b, l] -> mean and log-variance [b, n, c] each."""
+
+    mel_long: Tensor
+    mel_short: Tensor
+
+    def __init__(self, config: CodecConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.register_buffer("mel_long", mel_filterbank(config.rate, 2048, 160), persistent=False)
+        self.register_buffer("mel_short", mel_filterbank(config.rate, 1024, 96), persistent=False)
+        features = _LOW_BINS + 2 * 160 + 4 * 96
+        self.project = nn.Linear(features, config.encoder_width)
+        self.norm_in = nn.LayerNorm(config.encoder_width)
+        self.blocks = nn.ModuleList(
+            ConvNeXtBlock(config.encoder_width, config.expansion * config.encoder_width)
+            for _ in range(config.encoder_blocks)
+        )
+        self.norm_out = nn.LayerNorm(config.encoder_width)
+        self.head = nn.Linear(config.encoder_width, 2 * config.channels)
+
+    def features(self, audio: Tensor) -> Tensor:
+        """Log spectra at three resolutions, side by side on the latent clock: [b, l] -> [b, n, features]."""
+        hop, b = self.config.hop, audio.shape[0]
+        low = stft_magnitude(audio, 4096, hop)[:, :_LOW_BINS].transpose(1, 2)
+        long = (self.mel_long @ stft_magnitude(audio, 2048, hop // 2)).transpose(1, 2).reshape(b, -1, 2 * 160)
+        short = (self.mel_short @ stft_magnitude(audio, 1024, hop // 4)).transpose(1, 2).reshape(b, -1, 4 * 96)
+        return compress(torch.cat([low, long, short], dim=-1))
+
+    def forward(self, audio: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.norm_in(self.project(self.features(audio)))
+        for block in self.blocks:
+            x = block(x)
+        mean, log_variance = self.head(self.norm_out(x)).float().chunk(2, dim=-1)
+        return mean, log_variance.clamp(-12, 6)
+
+
+class CodecDecoder(nn.Module):
+    """[b, n, c] -> [b, n*hop]."""
+
+    window: Tensor
+
+    def __init__(self, config: CodecConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.project = nn.Conv1d(config.channels, config.decoder_width, 3, padding=1)
+        self.norm_in = nn.LayerNorm(config.decoder_width)
+        self.blocks = nn.ModuleList(
+            ConvNeXtBlock(config.decoder_width, config.expansion * config.decoder_width)
+            for _ in range(config.decoder_blocks)
+        )
+        self.norm_out = nn.LayerNorm(config.decoder_width)
+        self.head = nn.Linear(config.decoder_width, config.n_fft + 2)
+        self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
+
+    @property
+    def context(self) -> int:
+        """Latent frames on either side that a frame's sound can depend on."""
+        overlap = self.config.n_fft // self.config.hop
+        return 1 + 3 * self.config.decoder_blocks + overlap
+
+    def forward(self, latent: Tensor) -> Tensor:
+        x = self.norm_in(self.project(latent.transpose(1, 2)).transpose(1, 2))
+        for block in self.blocks:
+            x = block(x)
+        magnitude, phase = self.head(self.norm_out(x)).float().transpose(1, 2).chunk(2, dim=1)
+        magnitude = magnitude.clamp(max=7).exp()
+        lowest = math.ceil(_LOWEST_HZ * self.config.n_fft / self.config.rate)
+        keep = torch.arange(magnitude.shape[1], device=magnitude.device)[:, None] >= lowest
+        return self._overlap_add(torch.polar(magnitude * keep, phase))
+
+    def _overlap_add(self, spectrum: Tensor) -> Tensor:
+        """Inverse STFT with frames centred as in `ops.stft_magnitude`: [b, bins, n] -> [b, n*hop]."""
+        n_fft, hop = self.config.n_fft, self.config.hop
+        frames = torch.fft.irfft(spectrum, n_fft, dim=1) * self.window[:, None] * math.sqrt(n_fft)
+        n = frames.shape[-1]
+        length = (n - 1) * hop + n_fft
+        fold = lambda y: nn.functional.fold(y, (1, length), (1, n_fft), stride=(1, hop))[:, 0, 0]  # noqa: E731
+        envelope = fold(self.window.square()[None, :, None].expand(1, n_fft, n))
+        pad = (n_fft - hop) // 2
+        return (fold(frames) / envelope.clamp_min(1e-2))[:, pad : pad + n * hop]
+
+
+class Codec(nn.Module):
+    """Encoder and decoder. Latents handed out are normalised to zero mean and unit variance per channel."""
+
+    latent_mean: Tensor
+    latent_std: Tensor
+
+    def __init__(self, config: CodecConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.encoder = CodecEncoder(config)
+        self.decoder = CodecDecoder(config)
+        self.register_buffer("latent_mean", torch.zeros(config.channels))
+        self.register_buffer("latent_std", torch.ones(config.channels))
+
+    def encode(self, audio: Tensor) -> Tensor:
+        """[b, l] -> normalised latents [b, n, c] (the posterior's mean)."""
+        mean, _ = self.encoder(audio)
+        return (mean - self.latent_mean) / self.latent_std
+
+    def decode(self, latent: Tensor) -> Tensor:
+        """Normalised latents [b, n, c] -> [b, n*hop]."""
+        return self.decoder(latent * self.latent_std + self.latent_mean)

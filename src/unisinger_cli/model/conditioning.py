@@ -1,0 +1,140 @@
+"""The four tasks as data, and the conditions as the network sees them.
+
+The mask table is the paper's (arXiv 2606.07015, "task-specific modality masks"): training, inference and the ablation all
+read it here, and nothing below knows a task by name. A masked modality is replaced by a learnable null token.
+
+Shapes: b batch, n latent frames, k tokens = n / patch, g tags, d width.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from unisinger_cli.model.config import ModelConfig
+from unisinger_cli.model.lyric_encoder import SymbolEncoder
+
+
+@dataclass(frozen=True)
+class TaskMask:
+    """Which modalities a task sees, and which latent groups it brings forth."""
+
+    name: str
+    instruct: bool
+    phoneme: bool
+    semantic: bool
+    speaker: bool
+    groups: tuple[str, ...]
+
+
+MASKS: tuple[TaskMask, ...] = (
+    TaskMask("song generation", True, True, False, False, ("vocal", "accomp")),
+    TaskMask("singing voice conversion", False, False, True, True, ("vocal",)),
+    TaskMask("speaker-cloning song generation", True, True, False, True, ("vocal", "accomp")),
+    TaskMask("conversion with accompaniment", True, False, True, True, ("vocal", "accomp")),
+)
+
+
+@dataclass
+class Conditions:
+    """A batch of conditions. Every `*_on` [b] says whether that modality is seen or replaced by its null."""
+
+    task: Tensor  # int64 [b]
+    phonemes: Tensor  # int64 [b, n]
+    content: Tensor  # int64 [b, n]
+    timbre: Tensor  # [b, timbre dim]
+    pitch: Tensor  # [b, n] Hz, 0 unvoiced
+    score: Tensor  # [b, n, score_dim]
+    tags: Tensor  # [b, tags] 0/1
+    phoneme_on: Tensor  # bool [b]
+    semantic_on: Tensor
+    speaker_on: Tensor
+    pitch_on: Tensor
+    score_on: Tensor
+    instruct_on: Tensor
+    groups_on: Tensor  # bool [b, groups]
+
+    def map(self, change: dict[str, Tensor]) -> Conditions:
+        """The same conditions with some fields replaced."""
+        return Conditions(**{**self.__dict__, **change})
+
+    def crop(self, first: int, last: int) -> Conditions:
+        """Frames first..last of everything that has a clock."""
+        return self.map({name: getattr(self, name)[:, first:last] for name in ("phonemes", "content", "pitch", "score")})
+
+
+PITCH_FEATURES = 12
+
+
+def pitch_features(hz: Tensor) -> Tensor:
+    """Log-F0 [b, n] in Hz (0 unvoiced) -> [b, n, 12]: voicing, height, and its phase within 1/4 to 4 octaves.
+
+    A network can hardly read a semitone off one number; circles of several sizes show it coarse and fine at once.
+    """
+    voiced = (hz > 0).float()
+    octaves = (hz.clamp_min(20.0) / 220.0).log2()
+    turns = torch.exp2(torch.arange(-2.0, 3.0, device=hz.device))
+    circles = turns * 2 * math.pi * octaves[..., None]
+    waves = torch.cat([circles.cos(), circles.sin()], dim=-1) * voiced[..., None]
+    return torch.cat([voiced[..., None], (octaves * voiced)[..., None], waves], dim=-1)
+
+
+def null_where(off: Tensor, value: Tensor, null: Tensor) -> Tensor:
+    """`value` [b, ...], or `null` [d] in the rows where `off` [b] is true."""
+    return torch.where(off.view(-1, *[1] * (value.ndim - 1)), null.to(value.dtype), value)
+
+
+class ConditionEncoder(nn.Module):
+    """Conditions -> (condition tokens [b, 2 + tags... + k, d], their times, per-frame features, pooled vector).
+
+    The speaker space is one linear map of the timbre vector, attached in two places: along the phoneme tokens or along
+    the semantic tokens. Phonemes and semantics that sound together share a token; a masked one adds its null.
+    """
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        d, patch = config.flow.width, config.flow.patch
+        self.patch = patch
+        self.lyrics = SymbolEncoder(len(config.phonemes), d, patch, blocks=3)
+        self.semantics = SymbolEncoder(config.content.codes, d, patch, blocks=2)
+        self.speaker = nn.Linear(config.timbre.dim, d)
+        self.with_speaker = nn.ModuleList(
+            nn.Sequential(nn.LayerNorm(d), nn.Linear(d, 2 * d), nn.GELU(), nn.Linear(2 * d, d)) for _ in range(2)
+        )
+        self.task = nn.Embedding(len(MASKS), d)
+        self.tag = nn.Linear(len(config.tags), d, bias=False)
+        self.phoneme_null = nn.Parameter(torch.randn(d) * 0.02)
+        self.semantic_null = nn.Parameter(torch.randn(d) * 0.02)
+        self.speaker_null = nn.Parameter(torch.randn(d) * 0.02)
+        self.instruct_null = nn.Parameter(torch.randn(d) * 0.02)
+        self.pitch_null = nn.Parameter(torch.zeros(PITCH_FEATURES))
+        self.score_null = nn.Parameter(torch.zeros(config.score_dim))
+
+    def forward(self, c: Conditions) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        speaker = null_where(~c.speaker_on, self.speaker(c.timbre * math.sqrt(c.timbre.shape[-1])), self.speaker_null)
+        streams = (
+            (self.lyrics(c.phonemes), ~c.phoneme_on, self.phoneme_null),
+            (self.semantics(c.content), ~c.semantic_on, self.semantic_null),
+        )
+        timed = sum(
+            null_where(off, x + mix(x + speaker[:, None]), null)
+            for (x, off, null), mix in zip(streams, self.with_speaker, strict=True)
+        )
+        task = self.task(c.task)
+        instruct = null_where(~c.instruct_on, self.tag(c.tags), self.instruct_null)
+        tokens = torch.cat([task[:, None], instruct[:, None], timed], dim=1)
+        k = timed.shape[1]
+        # the two untimed tokens stand far off the clock, where no timed token takes them for a neighbour
+        position = torch.arange(-2, k, device=timed.device)
+        times = torch.where(position < 0, 300 * position, position)
+        frames = torch.cat(
+            [
+                null_where(~c.pitch_on, pitch_features(c.pitch), self.pitch_null),
+                null_where(~c.score_on, c.score, self.score_null),
+            ],
+            dim=-1,
+        )
+        return tokens, times, frames, task + instruct

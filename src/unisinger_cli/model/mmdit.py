@@ -1,0 +1,64 @@
+"""The MM-DiT: condition tokens and noisy latents -> velocity (UniSinger, arXiv 2606.07015, fig. 2).
+
+Joint blocks over `[task | instruct | phoneme and semantic | latent]`, then single blocks over the latents alone. Every
+token carries the time at which it sounds and the rotary embedding turns by it: one clock for all streams.
+
+Shapes: b batch, s latent groups (vocal, accompaniment), n latent frames, c channels, k tokens = n / patch, d width.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from unisinger_cli.model.blocks import JointBlock, SingleBlock
+from unisinger_cli.model.conditioning import PITCH_FEATURES, ConditionEncoder, Conditions
+from unisinger_cli.model.config import ModelConfig
+from unisinger_cli.model.ops import rotary_angles, timestep_features
+
+
+class MMDiT(nn.Module):
+    """Velocity field of the flow. The direction of flow time is stated in `flow.py`."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        flow, c = config.flow, config.codec.channels
+        if flow.width % flow.heads:
+            raise ValueError(f"width {flow.width} is not a multiple of heads {flow.heads}")
+        d, per_token = flow.width, flow.patch * len(flow.groups) * c
+        self.config = config
+        self.conditions = ConditionEncoder(config)
+        self.group_null = nn.Parameter(torch.randn(len(flow.groups), c) * 0.02)
+        self.latent_in = nn.Linear(per_token, d)
+        self.frames_in = nn.Linear(flow.patch * (PITCH_FEATURES + config.score_dim), d)
+        self.group_in = nn.Linear(len(flow.groups), d)
+        self.time = nn.Sequential(nn.Linear(256, d), nn.SiLU(), nn.Linear(d, d))
+        self.modulate = nn.Sequential(nn.SiLU(), nn.Linear(d, 6 * d))
+        self.joint = nn.ModuleList(JointBlock(d, flow.heads, flow.mlp, flow.mlp_condition) for _ in range(flow.joint_blocks))
+        self.single = nn.ModuleList(SingleBlock(d, flow.heads, flow.mlp) for _ in range(flow.single_blocks))
+        self.norm_out = nn.LayerNorm(d, elementwise_affine=False)
+        self.modulate_out = nn.Linear(d, 2 * d)
+        self.latent_out = nn.Linear(d, per_token)
+        nn.init.zeros_(self.latent_out.weight)
+        nn.init.zeros_(self.latent_out.bias)
+
+    def forward(self, latent: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
+        """Noisy latents [b, s, n, c] at flow times t [b] -> velocity [b, s, n, c]; n a multiple of patch."""
+        b, s, n, c = latent.shape
+        patch = self.config.flow.patch
+        tokens, times, frames, pooled = self.conditions(conditions)
+        active = conditions.groups_on[:, :, None, None]
+        latent = torch.where(active, latent, self.group_null[None, :, None].to(latent.dtype))
+        x = latent.permute(0, 2, 1, 3).reshape(b, n // patch, patch * s * c)
+        x = self.latent_in(x) + self.frames_in(frames.reshape(b, n // patch, -1))
+        pooled = pooled + self.time(timestep_features(t, 256)) + self.group_in(conditions.groups_on.to(x.dtype))
+        shared = self.modulate(pooled).view(b, 6, -1)
+        head_dim = self.config.flow.width // self.config.flow.heads
+        angles = rotary_angles(times, head_dim)
+        for joint in self.joint:
+            tokens, x = joint(tokens, x, shared, (angles, angles[2:]))
+        for single in self.single:
+            x = single(x, shared, angles[2:])
+        shift, scale = self.modulate_out(torch.nn.functional.silu(pooled))[:, None].chunk(2, dim=-1)
+        x = self.latent_out(self.norm_out(x) * (1 + scale) + shift)
+        return x.view(b, n, s, c).permute(0, 2, 1, 3)

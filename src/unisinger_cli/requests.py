@@ -1,0 +1,67 @@
+"""What a user asks for, checked the moment it is built. None means "not given", never a default."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from unisinger_cli.errors import UsageError
+
+
+def _within(name: str, value: float, low: float, high: float) -> None:
+    if not (math.isfinite(value) and low <= value <= high):
+        raise UsageError(f"{name} is {value}, and must be from {low:g} to {high:g}", f"give {name} in that range")
+
+
+@dataclass(frozen=True)
+class SamplerConfig:
+    """How the flow is integrated. A guidance scale of 1 is the plain conditional model, 0 ignores that condition."""
+
+    seed: int = 0
+    steps: int = 16
+    words: float = 2.0  # guidance on lyrics or content
+    voice: float = 2.0  # guidance on the speaker
+    accomp: float = 1.5  # guidance on style and harmony
+
+    def __post_init__(self) -> None:
+        _within("--seed", self.seed, 0, 2**63 - 1)
+        _within("--steps", self.steps, 1, 200)
+        for name in ("words", "voice", "accomp"):
+            _within(f"--cfg-{name}", getattr(self, name), 0, 20)
+
+
+@dataclass(frozen=True)
+class SongRequest:
+    """`unisinger song`: lyrics (text, not a path) and, for task 2, a reference voice."""
+
+    lyrics: str
+    ref: Path | None = None
+    style: str = ""
+    language: str = "en"
+    bpm: float | None = None
+    key: str | None = None
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+
+    def __post_init__(self) -> None:
+        if self.bpm is not None:
+            _within("--bpm", self.bpm, 40, 240)
+
+
+@dataclass(frozen=True)
+class ConvertRequest:
+    """`unisinger convert`: another singer for a recording; `accomp` is "none", "new" (task 3) or "keep"."""
+
+    source: Path
+    target: Path
+    accomp: str = "none"
+    transpose: float | None = None  # semitones; None: moved by octaves to where the target's voice lies
+    separate: bool | None = None  # None: only where the input is a mix
+    style: str = ""
+    sampler: SamplerConfig = field(default_factory=SamplerConfig)
+
+    def __post_init__(self) -> None:
+        if self.accomp not in ("none", "new", "keep"):
+            raise UsageError(f"accompaniment is {self.accomp!r}, and must be none, new or keep")
+        if self.transpose is not None:
+            _within("--transpose", self.transpose, -36, 36)

@@ -1,0 +1,221 @@
+"""The values that flow through the pipeline: frozen, and each carries its own rates and units.
+
+Time is in seconds from the start of the song, pitch in MIDI note numbers (69 = A4 = 440 Hz, fractions
+allowed) or Hz, and the *latent clock* counts codec frames: frame i covers samples [i*hop, (i+1)*hop), and
+what belongs to it is read at its centre, (i + 0.5) * hop / rate seconds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats: TypeAlias = NDArray[np.float32]
+Ints: TypeAlias = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Audio:
+    """Sound. `samples` is float32 [channels, n], nominally within -1..1; `rate` in Hz."""
+
+    samples: Floats
+    rate: int
+
+    @property
+    def seconds(self) -> float:
+        return self.samples.shape[-1] / self.rate
+
+    def mono(self) -> Floats:
+        """The mean of the channels, float32 [n]."""
+        mean: Floats = self.samples.mean(axis=0, dtype=np.float32)
+        return mean
+
+
+# ---------------------------------------------------------------- words
+@dataclass(frozen=True)
+class Word:
+    """A written word and its syllables, each a tuple of phoneme symbols of `model.config.PHONEMES`."""
+
+    text: str
+    syllables: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class LyricLine:
+    """One sung line. `start`/`end` in seconds where the lyrics say so (LRC), else None."""
+
+    text: str
+    words: tuple[Word, ...]
+    section: str = ""
+    start: float | None = None
+    end: float | None = None
+
+
+@dataclass(frozen=True)
+class Lyrics:
+    """Words to sing, already pronounced. `language` is a code such as "en"."""
+
+    lines: tuple[LyricLine, ...]
+    language: str
+
+
+# ---------------------------------------------------------------- the plan
+@dataclass(frozen=True)
+class Note:
+    """A held pitch: `start`, `end` in seconds, `midi` in (fractional) MIDI note numbers."""
+
+    start: float
+    end: float
+    midi: float
+
+
+@dataclass(frozen=True)
+class Syllable:
+    """A syllable set to one or more notes (more than one: a melisma)."""
+
+    text: str
+    phonemes: tuple[str, ...]
+    notes: tuple[Note, ...]
+
+    @property
+    def start(self) -> float:
+        return self.notes[0].start
+
+    @property
+    def end(self) -> float:
+        return self.notes[-1].end
+
+
+@dataclass(frozen=True)
+class PlanLine:
+    """A line of the song with its syllables in time order."""
+
+    text: str
+    syllables: tuple[Syllable, ...]
+    section: str = ""
+
+    @property
+    def start(self) -> float:
+        return self.syllables[0].start
+
+    @property
+    def end(self) -> float:
+        return self.syllables[-1].end
+
+
+@dataclass(frozen=True)
+class Chord:
+    """A chord from `start` to `end`: `root` and `bass` are pitch classes 0..11 (0 = C), `quality` one of
+    `stages.harmony.QUALITIES` ("maj", "min", "dim", "aug", "sus4", "maj7", "min7", "7")."""
+
+    start: float
+    end: float
+    root: int
+    quality: str
+    bass: int
+
+
+@dataclass(frozen=True)
+class Score:
+    """What the accompaniment follows: metre and harmony. Beat 0, a downbeat, falls at `downbeat` seconds."""
+
+    bpm: float
+    beats_per_bar: int
+    key: str  # "C:maj", "A:min"
+    chords: tuple[Chord, ...]
+    downbeat: float = 0.0
+
+
+@dataclass(frozen=True)
+class SongPlan:
+    """A whole song before it sounds: who sings what, when, at which pitch, over which harmony."""
+
+    seconds: float
+    score: Score
+    lines: tuple[PlanLine, ...]
+    language: str
+    tags: tuple[str, ...] = ()
+
+
+# ---------------------------------------------------------------- what the network is given
+@dataclass(frozen=True)
+class Pitch:
+    """F0 on the latent clock: `hz` float32 [n], 0 where unvoiced."""
+
+    hz: Floats
+    frame_rate: float
+
+    @property
+    def voiced(self) -> NDArray[np.bool_]:
+        return self.hz > 0
+
+    def shifted(self, semitones: float) -> Pitch:
+        return Pitch((self.hz * np.float32(2 ** (semitones / 12))).astype(np.float32), self.frame_rate)
+
+    def median_midi(self) -> float | None:
+        """Median pitch of the voiced frames, or None where nothing is voiced."""
+        voiced = self.hz[self.voiced]
+        return float(69 + 12 * np.log2(np.median(voiced) / 440)) if voiced.size else None
+
+
+@dataclass(frozen=True)
+class Content:
+    """Phonetic content of a recording: codebook indices, int64 [n], on the latent clock."""
+
+    tokens: Ints
+    frame_rate: float
+
+
+@dataclass(frozen=True)
+class Timbre:
+    """A point of the one speaker space: float32 [d], unit length."""
+
+    vector: Floats
+
+
+@dataclass(frozen=True)
+class Condition:
+    """All that a song or a conversion is sampled from, on the latent clock (`frames` long).
+
+    None means: this modality is masked, and the network sees its learnable null token.
+    `groups` names the latent groups that the task brings forth, a prefix of ("vocal", "accomp").
+    """
+
+    task: int
+    frames: int
+    groups: tuple[str, ...]
+    phonemes: Ints | None  # [n] phoneme ids
+    content: Ints | None  # [n] codebook indices
+    pitch: Floats | None  # [n] Hz, 0 unvoiced
+    score: Floats | None  # [n, score_dim], see stages.clock.score_frames
+    tags: Ints | None  # [k] tag ids
+    timbre: Floats | None  # [d]
+
+
+@dataclass(frozen=True)
+class Stems:
+    """What is handed out: float32 [2, n] each, and mix = vocal + accomp, sample for sample."""
+
+    vocal: Audio
+    accomp: Audio | None
+
+    @property
+    def mix(self) -> Audio:
+        if self.accomp is None:
+            return self.vocal
+        return Audio(self.vocal.samples + self.accomp.samples, self.vocal.rate)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What a verb brings home. `scores` are measured on the output, each a number or None where it does
+    not apply; `notes` are one-line remarks for the user."""
+
+    stems: Stems
+    scores: dict[str, float | None]
+    plan: SongPlan | None = None
+    seconds_by_stage: dict[str, float] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
