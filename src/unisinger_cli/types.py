@@ -26,7 +26,7 @@ class Audio:
 
     @property
     def seconds(self) -> float:
-        return self.samples.shape[-1] / self.rate
+        return float(self.samples.shape[-1] / self.rate)
 
     def mono(self) -> Floats:
         """The mean of the channels, float32 [n]."""

@@ -27,7 +27,9 @@ class Stream(nn.Module):
         self.norm_q = nn.RMSNorm(width // heads)
         self.norm_k = nn.RMSNorm(width // heads)
         self.out = nn.Linear(width, width)
-        self.mlp = nn.Sequential(nn.Linear(width, mlp * width), nn.GELU(approximate="tanh"), nn.Linear(mlp * width, width))
+        self.mlp = nn.Sequential(
+            nn.Linear(width, mlp * width), nn.GELU(approximate="tanh"), nn.Linear(mlp * width, width)
+        )
         self.table = nn.Parameter(torch.randn(6, width) * 0.02)
         self._start_on_the_clock(time_heads)
 
@@ -44,7 +46,9 @@ class Stream(nn.Module):
             self.qkv.bias[: time_heads * per_head] = 1.5
             self.qkv.bias[d : d + time_heads * per_head] = 1.5
 
-    def before(self, x: Tensor, shared: Tensor, angles: Tensor) -> tuple[tuple[Tensor, Tensor, Tensor], tuple[Tensor, ...]]:
+    def before(
+        self, x: Tensor, shared: Tensor, angles: Tensor
+    ) -> tuple[tuple[Tensor, Tensor, Tensor], tuple[Tensor, ...]]:
         """x [b, n, d], shared modulation [b, 6, d] -> rotated q, k, v [b, h, n, d/h], and the gates for `after`."""
         shift1, scale1, gate1, shift2, scale2, gate2 = (shared + self.table)[:, :, None].unbind(1)  # each b 1 d
         b, n, d = x.shape

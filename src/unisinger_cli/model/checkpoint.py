@@ -1,7 +1,7 @@
 """The checkpoint: one safetensors file whose header rebuilds the model.
 
-Keys are the `state_dict` names of `UniSinger`. A matrix may be stored as int8 rows beside `<name>:scale` (fp16, one scale
-per row); everything else is fp16 or fp32. The metadata holds
+Keys are the `state_dict` names of `UniSinger`. A matrix may be stored as int8 rows beside `<name>:scale` (fp16,
+one scale per row); everything else is fp16 or fp32. The metadata holds
 
     format   FORMAT_VERSION as text; any other version is refused
     config   the ModelConfig as JSON, the authority on rates, widths and ids

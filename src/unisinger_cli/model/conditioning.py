@@ -1,7 +1,8 @@
 """The four tasks as data, and the conditions as the network sees them.
 
-The mask table is the paper's (arXiv 2606.07015, "task-specific modality masks"): training, inference and the ablation all
-read it here, and nothing below knows a task by name. A masked modality is replaced by a learnable null token.
+The mask table is the paper's (arXiv 2606.07015, "task-specific modality masks"): training, inference and the
+ablation all read it here, and nothing below knows a task by name. A masked modality is replaced by a learnable
+null token.
 
 Shapes: b batch, n latent frames, k tokens = n / patch, g tags, d width.
 """
@@ -63,7 +64,9 @@ class Conditions:
 
     def crop(self, first: int, last: int) -> Conditions:
         """Frames first..last of everything that has a clock."""
-        return self.map({name: getattr(self, name)[:, first:last] for name in ("phonemes", "content", "pitch", "score")})
+        return self.map(
+            {name: getattr(self, name)[:, first:last] for name in ("phonemes", "content", "pitch", "score")}
+        )
 
 
 PITCH_FEATURES = 12

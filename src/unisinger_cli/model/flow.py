@@ -17,7 +17,8 @@ from unisinger_cli.model.mmdit import MMDiT
 
 
 def time_grid(steps: int, shift: float = 1.0) -> Tensor:
-    """steps + 1 flow times from 0 to 1; a shift above 1 spends more of them near the noise (Esser et al. 2024, eq. 23)."""
+    """steps + 1 flow times from 0 to 1; a shift above 1 spends more of them near the noise (Esser et al. 2024,
+    eq. 23)."""
     t = torch.linspace(0, 1, steps + 1, dtype=torch.float64)
     return (t / (shift - (shift - 1) * t)).float()
 

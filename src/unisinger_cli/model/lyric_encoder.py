@@ -1,7 +1,7 @@
 """Phonemes and content tokens on the latent clock -> condition tokens, one per patch of latent frames.
 
-Takes the part of the paper's Zipformer lyric encoder (arXiv 2606.07015). Time needs no learning here: a symbol stands on
-the frames in which it sounds (the song plan says which), and convolutions give it its neighbours.
+Takes the part of the paper's Zipformer lyric encoder (arXiv 2606.07015). Time needs no learning here: a symbol
+stands on the frames in which it sounds (the song plan says which), and convolutions give it its neighbours.
 
 Shapes: b batch, n latent frames, k tokens = n / patch, d width.
 """

@@ -34,7 +34,9 @@ class MMDiT(nn.Module):
         self.group_in = nn.Linear(len(flow.groups), d)
         self.time = nn.Sequential(nn.Linear(256, d), nn.SiLU(), nn.Linear(d, d))
         self.modulate = nn.Sequential(nn.SiLU(), nn.Linear(d, 6 * d))
-        self.joint = nn.ModuleList(JointBlock(d, flow.heads, flow.mlp, flow.mlp_condition) for _ in range(flow.joint_blocks))
+        self.joint = nn.ModuleList(
+            JointBlock(d, flow.heads, flow.mlp, flow.mlp_condition) for _ in range(flow.joint_blocks)
+        )
         self.single = nn.ModuleList(SingleBlock(d, flow.heads, flow.mlp) for _ in range(flow.single_blocks))
         self.norm_out = nn.LayerNorm(d, elementwise_affine=False)
         self.modulate_out = nn.Linear(d, 2 * d)

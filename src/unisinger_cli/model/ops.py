@@ -75,7 +75,9 @@ class ConvNeXtBlock(nn.Module):
 
     def __init__(self, width: int, hidden: int, kernel: int = 7, dilation: int = 1, scale: float = 0.2) -> None:
         super().__init__()
-        self.depthwise = nn.Conv1d(width, width, kernel, padding=dilation * (kernel // 2), dilation=dilation, groups=width)
+        self.depthwise = nn.Conv1d(
+            width, width, kernel, padding=dilation * (kernel // 2), dilation=dilation, groups=width
+        )
         self.norm = nn.LayerNorm(width)
         self.up = nn.Linear(width, hidden)
         self.down = nn.Linear(hidden, width)

@@ -13,7 +13,8 @@ from unisinger_cli.model.timbre_encoder import TimbreEncoder
 
 
 class UniSinger(nn.Module):
-    """Codec, content encoder, timbre encoder and flow. Each part is trained on its own and then frozen under the flow."""
+    """Codec, content encoder, timbre encoder and flow. Each part is trained on its own and then frozen under
+    the flow."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()

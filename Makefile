@@ -1,0 +1,60 @@
+# Everything happens in .venv, which the targets build when it is missing or out of date.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+# Exact versions, where there are some for this Python.
+PINS := $(shell $(PYTHON) -c "import sys; print('-c constraints.txt' if sys.version_info >= (3, 11) else '')")
+EXAMPLES := examples
+
+.DEFAULT_GOAL := help
+.PHONY: help song convert test lint bench wheel clean
+
+help: ## list what make can do
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+song: .venv/.song ## set up, then sing examples/lyrics.txt in the voice of examples/reference.wav
+	@mkdir -p out
+	@$(BIN)/unisinger song --lyrics $(EXAMPLES)/lyrics.txt --ref $(EXAMPLES)/reference.wav --force -o out/song.wav
+
+convert: .venv/.song ## set up, then give examples/vocal.wav that voice and a new accompaniment
+	@mkdir -p out
+	@$(BIN)/unisinger convert $(EXAMPLES)/vocal.wav --target $(EXAMPLES)/reference.wav --with-accomp --force \
+		-o out/converted.wav
+
+bench: .venv/.song ## set up, then show how long a song and a conversion take on two threads
+	@mkdir -p out
+	@$(BIN)/unisinger song --threads 2 --lyrics $(EXAMPLES)/lyrics.txt --ref $(EXAMPLES)/reference.wav \
+		--force -o out/bench.song.wav
+	@$(BIN)/unisinger convert --threads 2 $(EXAMPLES)/vocal.wav --target $(EXAMPLES)/reference.wav \
+		--force -o out/bench.converted.wav
+
+test: lint ## set up, then run the linters and every test
+	$(BIN)/pytest
+
+lint: .venv/.test ## ruff, mypy and the import contract
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+wheel: .venv/.song ## build dist/*.whl, with the bundled checkpoint inside
+	$(PIP) wheel --no-deps -w dist .
+
+clean: ## remove .venv and what was built
+	rm -rf .venv dist out
+
+# torch comes first, so that nothing else pulls another build of it.
+.venv/.song: pyproject.toml constraints.txt
+	@echo "setting up .venv (once; a minute or two)" >&2
+	@$(PYTHON) -m venv .venv
+	@$(PIP) install $(PINS) torch
+	@$(PIP) install $(PINS) -e .
+	@touch $@
+
+# Two are taken without their own lists of needs. resemblyzer wants webrtcvad, which has to be compiled, and
+# webrtcvad-wheels is the same thing built; whisper wants triton, a gigabyte that only a GPU has a use for.
+.venv/.test: .venv/.song
+	@echo "adding what the tests need" >&2
+	@$(PIP) install $(PINS) -e '.[separate,train,dev]' librosa matplotlib tiktoken tqdm webrtcvad-wheels
+	@$(PIP) install $(PINS) --no-deps resemblyzer openai-whisper
+	@touch $@

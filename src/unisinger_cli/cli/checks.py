@@ -1,0 +1,105 @@
+"""Cheap checks of what the user gave, made before anything heavy loads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from unisinger_cli.errors import InputError, UsageError
+
+MAX_WORDS = 2000
+MAX_TEXT_BYTES = 1 << 20
+
+
+def lyrics_text(path: Path) -> str:
+    """The text of a lyrics file. Raises InputError unless it is UTF-8 text of 1 to 2000 words."""
+    try:
+        if path.is_dir():
+            raise InputError(f"{path} is a folder, not a text file")
+        if path.stat().st_size > MAX_TEXT_BYTES:
+            raise InputError(f"{path} has over {MAX_TEXT_BYTES} bytes, which are no lyrics", "sing it in parts")
+        data = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist", "check the path; quote it if it has spaces") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        hint = "save the lyrics as plain text in UTF-8"
+        raise InputError(f"{path} is not UTF-8 text (byte {error.start} cannot be read)", hint) from error
+    if any(ord(letter) < 32 and letter not in "\t\n\r\f\v" for letter in text):
+        raise InputError(f"{path} is not text (it has control characters)", "save the lyrics as plain text")
+    words = len(text.split())
+    if words == 0:
+        raise InputError(f"{path} is empty", "write the words to sing, one line of the song a line")
+    if words > MAX_WORDS:
+        raise InputError(f"{path} has {words} words, and at most {MAX_WORDS} are sung", "sing it in parts")
+    return text
+
+
+def outputs(path: Path, names: Sequence[str], *, force: bool, inputs: Sequence[Path]) -> dict[str, Path]:
+    """The files that will be written: "mix" at `path`, each of `names` beside it, and the "receipt".
+
+    Raises UsageError for a format that cannot be written, and what `output` raises for each file.
+    """
+    from unisinger_cli.audio import FORMATS
+
+    if path.suffix.lower() not in FORMATS:
+        raise UsageError(f"--output is {path}, and must end in {', '.join(FORMATS)}", "give -o NAME.wav")
+    files = {"mix": path}
+    files |= {name: path.with_name(f"{path.stem}.{name}{path.suffix}") for name in names}
+    files["receipt"] = path.with_suffix(".json")
+    for file in files.values():
+        output(file, force=force, inputs=inputs)
+    return files
+
+
+def output(path: Path, *, force: bool, inputs: Sequence[Path]) -> None:
+    """Raise UsageError where `path` is an input too, and InputError where its folder is missing or cannot be
+    written to, or where it exists and `force` is not given."""
+    _writable(path.parent)
+    if os.path.lexists(path) and not path.is_file():
+        raise InputError(f"{path} exists and is not a regular file", "choose another name with -o")
+    if not path.exists():
+        return
+    if any(source.exists() and path.samefile(source) for source in inputs):
+        raise UsageError(f"{path} is an input, not to be overwritten", "choose another name with -o")
+    if not force:
+        raise InputError(f"{path} exists", "add --force to overwrite it, or choose another name with -o")
+
+
+def _writable(folder: Path) -> None:
+    """Try it: permission bits lie for root, on read-only mounts and in odd file systems."""
+    if not folder.is_dir():
+        raise InputError(f"the folder {folder} does not exist", f"mkdir -p '{folder}'")
+    probe = folder / f".unisinger-{os.getpid()}.probe"
+    try:
+        probe.touch(exist_ok=False)
+        probe.unlink()
+    except OSError as error:
+        reason = f"cannot write in {folder}: {error.strerror}"
+        raise InputError(reason, "choose another place with -o") from error
+
+
+MIN_VOICE = 1.0  # s; a reference shorter than that does not tell a voice
+
+
+def sound(path: Path, *, min_seconds: float) -> None:
+    """Raise InputError unless `path` is sound that can be worked with; see `audio.read`."""
+    from unisinger_cli.audio import read
+
+    read(path, min_seconds=min_seconds)
+
+
+def voice(text: str) -> Path:
+    """What --ref or --target means, checked: a recording, or else the file of a voice of that name."""
+    from unisinger_cli.pipeline import voices
+
+    path = Path(text)
+    if not os.path.lexists(path) and text in voices.names():
+        voices.load(text)
+        return voices.path_of(text)
+    sound(path, min_seconds=MIN_VOICE)
+    return path

@@ -1,0 +1,82 @@
+"""`unisinger convert`: the same singing by another voice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unisinger_cli.cli import checks, options, output
+from unisinger_cli.cli.perform import perform
+from unisinger_cli.errors import UsageError
+from unisinger_cli.requests import ConvertRequest
+
+MIN_SOURCE = 0.5  # s
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="The recording: a solo vocal, or a mix.")],
+    target: Annotated[
+        str,
+        typer.Option("--target", "-t", metavar="WAV|NAME", help="A recording of the new voice, 1 s or more."),
+    ],
+    with_accomp: Annotated[
+        bool, typer.Option("--with-accomp", help="Make a new accompaniment for the converted vocal.")
+    ] = False,
+    keep_accomp: Annotated[bool, typer.Option("--keep-accomp", help="Keep the accompaniment of a mix.")] = False,
+    transpose: Annotated[
+        str,
+        typer.Option("--transpose", metavar="auto|N", help="Semitones; auto moves by octaves to suit the voice."),
+    ] = "auto",
+    separate: Annotated[
+        bool | None,
+        typer.Option("--separate/--no-separate", help="Take the vocal out of the mix first.  [default: where needed]"),
+    ] = None,
+    style: options.Style = "",
+    seed: options.Seed = 0,
+    steps: options.Steps = None,
+    cfg: options.Cfg = None,
+    cfg_words: options.CfgWords = None,
+    cfg_voice: options.CfgVoice = None,
+    cfg_accomp: options.CfgAccomp = None,
+    out: options.Output = None,
+    force: options.Force = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+    checkpoint: options.Checkpoint = None,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
+) -> None:
+    """Sing a recording again in another voice.
+
+    The vocal alone, or with a new or the old accompaniment. Use a voice only with the consent of the person it
+    belongs to.
+
+    \b
+    Examples:
+      unisinger convert vocal.wav --target me.wav -o mine.wav
+      unisinger convert vocal.wav --target me.wav --with-accomp --style "acoustic guitar"
+      unisinger convert song.mp3 --target me.wav --keep-accomp --transpose -3
+    """
+    output.screen.json, output.screen.quiet = json, quiet
+    if with_accomp and keep_accomp:
+        raise UsageError("--with-accomp and --keep-accomp exclude each other", "give one of them, or neither")
+    request = ConvertRequest(
+        source=source,
+        target=checks.voice(target),
+        accomp="new" if with_accomp else "keep" if keep_accomp else "none",
+        transpose=options.semitones(transpose),
+        separate=separate,
+        style=style,
+        sampler=options.sampler(seed, steps, cfg, cfg_words, cfg_voice, cfg_accomp),
+    )
+    checks.sound(source, min_seconds=MIN_SOURCE)
+    path = Path(f"{source.stem}.converted.wav") if out is None else out
+    inputs = {"source": source, "target": request.target}
+    stems = ("vocal", "accomp") if with_accomp or keep_accomp else ("vocal",)
+    files = checks.outputs(path, stems, force=force, inputs=list(inputs.values()))
+
+    from unisinger_cli.pipeline.convert import convert as change_voice
+
+    perform(change_voice, request, files, inputs, checkpoint=checkpoint, device=device, threads=threads)

@@ -1,0 +1,150 @@
+"""`unisinger doctor`: what is installed, what is missing, and what each missing part would give."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from unisinger_cli.cli import options, output
+
+# extra -> (modules that it installs, what it gives)
+EXTRAS: dict[str, tuple[tuple[str, ...], str]] = {
+    "separate": (("demucs",), "vocal and accompaniment from a mix"),
+    "transcribe": (("whisper",), "words and their times from a recording"),
+    "hubert": (("torchaudio",), "HuBERT content tokens"),
+    "train": (("pyworld", "mido"), "training data from recordings and scores"),
+    "eval": (("resemblyzer", "matplotlib"), "an independent judge of who is heard, and pictures"),
+}
+
+
+def doctor(
+    json: options.Json = False,
+    checkpoint: options.Checkpoint = None,
+) -> None:
+    """Show versions, devices, memory, extras, the checkpoint and weights: what a bug report should carry."""
+    output.screen.json = json
+    from unisinger_cli.pipeline.receipt import versions
+
+    data = {
+        "schema": 1,
+        "versions": versions(),
+        "machine": _machine(),
+        "torch": _torch(),
+        "checkpoint": _checkpoint(checkpoint),
+        "extras": _extras(),
+        "weights": _weights(),
+    }
+    output.result(_text(data), data)
+
+
+def _machine() -> dict[str, Any]:
+    memory = available = None
+    if hasattr(os, "sysconf") and "SC_PHYS_PAGES" in os.sysconf_names:
+        page = os.sysconf("SC_PAGE_SIZE")
+        memory = page * os.sysconf("SC_PHYS_PAGES")
+        available = page * os.sysconf("SC_AVPHYS_PAGES") if "SC_AVPHYS_PAGES" in os.sysconf_names else None
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return {
+        "system": platform.platform(),
+        "processor": platform.machine(),
+        "cores": cores,
+        "memory": memory,
+        "memory_free": available,
+    }
+
+
+def _torch() -> dict[str, Any]:
+    """What torch can use, or why it cannot be used at all."""
+    try:
+        import torch
+    except (ImportError, OSError) as error:
+        return {"error": str(error).splitlines()[0]}
+    devices = [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
+    devices += ["mps"] if torch.backends.mps.is_available() else []
+    return {
+        "cpu": torch.backends.cpu.get_cpu_capability(),
+        "bfloat16": bool(torch.cpu._is_avx512_bf16_supported())
+        if hasattr(torch.cpu, "_is_avx512_bf16_supported")
+        else None,
+        "threads": torch.get_num_threads(),
+        "devices": ["cpu", *devices],
+    }
+
+
+def _checkpoint(asked: str | None) -> dict[str, Any]:
+    from unisinger_cli.backends.weights import sha256_of
+    from unisinger_cli.model.config import FORMAT_VERSION
+    from unisinger_cli.pipeline.studio import bundled_checkpoint
+
+    path = bundled_checkpoint() if asked is None else Path(asked)
+    found: dict[str, Any] = {"path": str(path), "reads_format": FORMAT_VERSION, "found": path.is_file()}
+    if not path.is_file():
+        return found
+    found |= {"size": path.stat().st_size, "sha256": sha256_of(path)}
+    try:
+        from unisinger_cli.model.checkpoint import read_header
+
+        config, about = read_header(path)
+    except (ValueError, ImportError, OSError) as error:
+        return found | {"error": str(error).splitlines()[0]}
+    return found | {"format": FORMAT_VERSION, "name": config.name, "about": about}
+
+
+def _extras() -> list[dict[str, Any]]:
+    rows = []
+    for extra, (modules, gives) in EXTRAS.items():
+        missing = [module for module in modules if find_spec(module) is None]
+        command = f"pip install 'unisinger[{extra}]'"
+        rows.append(
+            {"extra": extra, "installed": not missing, "missing": missing, "gives": gives, "install": command}
+        )
+    return rows
+
+
+def _weights() -> list[dict[str, Any]]:
+    from unisinger_cli.backends.weights import WEIGHTS
+
+    return [
+        {"name": item.name, "installed": item.installed, "path": str(item.path), "gives": item.gives}
+        for item in WEIGHTS.values()
+    ]
+
+
+def _text(data: dict[str, Any]) -> str:
+    """The same, for people."""
+    machine, torch, checkpoint = data["machine"], data["torch"], data["checkpoint"]
+    rows = [["versions", ", ".join(f"{name} {version}" for name, version in data["versions"].items())]]
+    rows.append(["machine", f"{machine['system']}, {machine['cores']} cores"])
+    memory = machine["memory"]
+    if memory is not None:
+        free = machine["memory_free"]
+        rows.append(
+            [
+                "memory",
+                f"{memory / 2**30:.1f} GiB" + (f", {free / 2**30:.1f} free" if free is not None else ""),
+            ]
+        )
+    if "error" in torch:
+        rows.append(["torch", f"cannot be used: {torch['error']}"])
+    else:
+        fast = ", bfloat16 in hardware" if torch["bfloat16"] else ""
+        rows.append(
+            ["torch", f"{', '.join(torch['devices'])}; {torch['cpu']}{fast}, {torch['threads']} threads"]
+        )
+    if not checkpoint["found"]:
+        state = "not found"
+    else:
+        state = checkpoint.get("error") or f"{checkpoint['name']}, format {checkpoint['format']}"
+        state += f", {checkpoint['size'] / 2**20:.1f} MiB, sha256 {checkpoint['sha256'][:12]}"
+    rows.append(["checkpoint", f"{checkpoint['path']}: {state}"])
+    for item in data["extras"]:
+        rows.append(
+            [f"[{item['extra']}]", f"{item['gives']}: {'ok' if item['installed'] else item['install']}"]
+        )
+    for item in data["weights"]:
+        state = "ok" if item["installed"] else f"unisinger models pull {item['name']}"
+        rows.append([item["name"], f"{item['gives']}: {state}"])
+    return str(output.table(rows))

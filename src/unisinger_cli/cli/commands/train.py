@@ -1,0 +1,127 @@
+"""`unisinger train`: one step on the way from prepared packs to a checkpoint."""
+
+from __future__ import annotations
+
+import os
+from enum import Enum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from unisinger_cli.cli import options, output
+from unisinger_cli.errors import InputError, UsageError
+
+ALIGNER_SECONDS, ALIGNER_BATCH = 120.0, 64
+
+
+class Step(str, Enum):
+    """In the order in which a checkpoint is made."""
+
+    aligner = "aligner"
+    codec = "codec"
+    content = "content"
+    timbre = "timbre"
+    features = "features"
+    flow = "flow"
+    bundle = "bundle"
+
+
+class Preset(str, Enum):
+    debug = "debug"
+    mini = "mini"
+    paper = "paper"
+
+
+def train(
+    step: Annotated[Step, typer.Argument(help="The step, in the order in which a checkpoint is made.")],
+    out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where its results and its log go.")],
+    data: Annotated[
+        list[Path] | None,
+        typer.Option("--data", metavar="DIR", help="A prepared pack (for flow: encoded features); repeatable."),
+    ] = None,
+    init: Annotated[
+        list[Path] | None,
+        typer.Option("--init", metavar="FILE", help="Weights of parts that this step builds on; repeatable."),
+    ] = None,
+    preset: Annotated[Preset, typer.Option("--preset", help="Sizes of the networks.")] = Preset.mini,
+    seconds: Annotated[float | None, typer.Option("--seconds", min=1, help="Time budget.")] = None,
+    steps: Annotated[int | None, typer.Option("--steps", min=1, help="Step budget.")] = None,
+    batch: Annotated[int | None, typer.Option("--batch", min=1, help="Clips at once.  [default: by part]")] = None,
+    seed: options.Seed = 0,
+    device: options.Device = "auto",
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the state in --out.")] = False,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that decode audio.")] = 2,
+    quiet: options.Quiet = False,
+) -> None:
+    """Make a checkpoint, step by step.
+
+    It learns from packs that `unisinger prepare` wrote. Each of codec, content, timbre and flow leaves
+    part.safetensors in its folder; bundle joins the four. Through torchrun, a step runs on several GPUs.
+
+    \b
+    Examples:
+      unisinger train codec --data packs/real --out runs/codec --seconds 600
+      unisinger train content --data packs/real --init runs/codec/part.safetensors --out runs/content ...
+      torchrun --nproc-per-node 4 -m unisinger_cli train flow --data runs/features --out runs/flow ...
+    """
+    output.screen.quiet = quiet
+    packs, files = data if data is not None else [], init if init is not None else []
+    _check(step, packs, files, seconds, steps)
+
+    from unisinger_cli.model.config import PRESETS
+    from unisinger_cli.model.unisinger import UniSinger
+    from unisinger_cli.training import aligner, features, loop, parts
+
+    say = output.say
+    try:
+        if step is Step.bundle:
+            parts.bundle(preset.value, files, out, {})
+        elif step is Step.features:
+            model, where = UniSinger(PRESETS[preset.value]), loop.pick_device(device)
+            parts.load_parts(model, files)
+            features.encode_packs(model.to(where), packs, out, device=where, workers=workers, report=say)
+        elif step is Step.aligner:
+            aligner.train_aligner(
+                PRESETS[preset.value],
+                packs,
+                out,
+                device=loop.pick_device(device),
+                seconds=ALIGNER_SECONDS if seconds is None else seconds,
+                batch=ALIGNER_BATCH if batch is None else batch,
+                workers=workers,
+                report=say,
+            )
+        else:
+            parts.train(
+                step.value,
+                preset.value,
+                packs,
+                out,
+                files,
+                seconds=seconds,
+                steps=steps,
+                batch=batch,
+                seed=seed,
+                device=device,
+                resume=resume,
+                workers=workers,
+                report=say,
+            )
+    except ValueError as error:  # the networks and the loop know none of our errors
+        raise InputError(str(error)) from error
+    if os.environ.get("RANK", "0") == "0":  # one of torchrun's processes speaks for all
+        output.result(str(out), {"schema": 1, "output": str(out)})
+
+
+def _check(step: Step, packs: list[Path], files: list[Path], seconds: float | None, steps: int | None) -> None:
+    if step is not Step.bundle and not packs:
+        raise UsageError("--data is missing", "unisinger prepare makes packs")
+    for pack in packs:
+        if not any(pack.glob("*.jsonl")):
+            raise InputError(f"{pack} holds no prepared data (no .jsonl file)", "unisinger prepare makes packs")
+    for file in files:
+        if not file.is_file():
+            raise InputError(f"{file} does not exist")
+    if step in (Step.codec, Step.content, Step.timbre, Step.flow) and seconds is None and steps is None:
+        raise UsageError("how long to train is not given", "such as --seconds 600, or --steps 8000")

@@ -1,0 +1,142 @@
+"""Options that several commands share, each declared once: name, variable, help."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, TypeAlias
+
+import typer
+
+from unisinger_cli.errors import UsageError
+from unisinger_cli.requests import SamplerConfig
+
+Output: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="NAME.wav",
+        help="The mix; stems go to NAME.vocal.wav and NAME.accomp.wav, the receipt to NAME.json. "
+        "Also .flac, .ogg and .mp3.",
+    ),
+]
+Force: TypeAlias = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")]
+Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of a path.")]
+Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no remarks.")]
+Checkpoint: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--checkpoint",
+        metavar="FILE|debug",
+        envvar="UNISINGER_CHECKPOINT",
+        show_envvar=False,
+        help="Other weights than the bundled ones; `debug` is a tiny random model, for tests.",
+    ),
+]
+Device: TypeAlias = Annotated[
+    str,
+    typer.Option("--device", envvar="UNISINGER_DEVICE", show_envvar=False, help="auto, cpu, cuda, cuda:1, mps."),
+]
+Threads: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--threads",
+        min=1,
+        max=1024,
+        envvar="UNISINGER_THREADS",
+        show_envvar=False,
+        help="CPU threads.  [default: all cores]",
+    ),
+]
+Style: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--style",
+        metavar="TEXT",
+        envvar="UNISINGER_STYLE",
+        show_envvar=False,
+        help="What it should sound like, in words: 'slow piano ballad, calm'.",
+    ),
+]
+Seed: TypeAlias = Annotated[
+    int,
+    typer.Option("--seed", envvar="UNISINGER_SEED", show_envvar=False, help="Same seed, same machine, same output."),
+]
+Steps: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        "--steps",
+        envvar="UNISINGER_STEPS",
+        show_envvar=False,
+        help="Solver steps, 1 to 200; fewer is faster.  [default: 16]",
+    ),
+]
+Cfg: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--cfg",
+        envvar="UNISINGER_CFG",
+        show_envvar=False,
+        help="All three guidance scales at once, 0 to 20; 1 is no guidance.",
+    ),
+]
+CfgWords: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--cfg-words",
+        envvar="UNISINGER_CFG_WORDS",
+        show_envvar=False,
+        help="Guidance on the words.  [default: 2]",
+    ),
+]
+CfgVoice: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--cfg-voice",
+        envvar="UNISINGER_CFG_VOICE",
+        show_envvar=False,
+        help="Guidance on the voice.  [default: 2]",
+    ),
+]
+CfgAccomp: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--cfg-accomp",
+        envvar="UNISINGER_CFG_ACCOMP",
+        show_envvar=False,
+        help="Guidance on style and harmony.  [default: 1.5]",
+    ),
+]
+
+
+def sampler(
+    seed: int,
+    steps: int | None,
+    cfg: float | None,
+    words: float | None,
+    voice: float | None,
+    accomp: float | None,
+) -> SamplerConfig:
+    """The sampler that was asked for: an own scale goes before --cfg, that before the default; 0 is 0."""
+    usual = SamplerConfig()
+
+    def scale(own: float | None, default: float) -> float:
+        return own if own is not None else cfg if cfg is not None else default
+
+    return SamplerConfig(
+        seed=seed,
+        steps=usual.steps if steps is None else steps,
+        words=scale(words, usual.words),
+        voice=scale(voice, usual.voice),
+        accomp=scale(accomp, usual.accomp),
+    )
+
+
+def semitones(text: str) -> float | None:
+    """The value of --transpose: None for `auto`. Raises UsageError for what is neither that nor a number."""
+    if text.strip().lower() == "auto":
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        raise UsageError(f"--transpose is {text!r}", "give auto, or a number of semitones such as -5") from None

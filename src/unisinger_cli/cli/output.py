@@ -1,0 +1,136 @@
+"""Everything that reaches the terminal: results on stdout, the rest on stderr. The only place that prints.
+
+A result is a path, or with --json one object on one line. Progress is a bar with the time left on a terminal
+and silence in a pipe. Errors are `error: ...` and, where there is something to do about it, `hint: ...`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+
+@dataclass
+class Screen:
+    """How this run wants to be spoken to; set by the options of the command that runs."""
+
+    json: bool = False
+    quiet: bool = False
+    debug: bool = False
+
+
+screen = Screen()
+
+
+def result(text: str, data: Mapping[str, Any]) -> None:
+    """The one thing on stdout: `text` for people, `data` as one JSON object with --json."""
+    print(as_json(data) if screen.json else text, flush=True)
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of equal length as aligned columns."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+
+def as_json(data: Mapping[str, Any], indent: int | None = None) -> str:
+    """Strict JSON: numbers that are not finite become null, paths become strings."""
+    return json.dumps(_plain(data), ensure_ascii=False, allow_nan=False, indent=indent)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float) or hasattr(value, "__float__"):
+        number = float(value)
+        return number if math.isfinite(number) else None
+    return str(value)
+
+
+def say(text: str) -> None:
+    """A remark for people, on stderr; silent with --quiet and with --json."""
+    if not (screen.quiet or screen.json):
+        print(text, file=sys.stderr, flush=True)
+
+
+def fail(message: str, hint: str, code: int) -> None:
+    """The last words of a run that failed."""
+    line, hint = " ".join(message.split()), " ".join(hint.split())
+    if screen.json:
+        print(as_json({"schema": 1, "error": line, "hint": hint, "exit": code}), file=sys.stderr)
+        return
+    print(f"error: {line}", file=sys.stderr)
+    if hint:
+        print(f"hint: {hint}", file=sys.stderr)
+
+
+class Bar:
+    """A `pipeline.reporter.Reporter` on a terminal: the stage, a bar, and the time that is left of it."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._task: TaskID | None = None
+
+    def stage(self, name: str) -> None:
+        if self._task is not None:
+            self._progress.remove_task(self._task)
+        self._task = self._progress.add_task(name, total=None)
+
+    def step(self, i: int, n: int) -> None:
+        if self._task is not None:
+            self._progress.update(self._task, completed=i, total=n)
+
+    def note(self, text: str) -> None:
+        self._progress.console.print(f"note: {text}", markup=False, highlight=False)
+
+
+class Lines:
+    """A reporter where no bar can be shown: notes alone."""
+
+    def stage(self, name: str) -> None:
+        pass
+
+    def step(self, i: int, n: int) -> None:
+        pass
+
+    def note(self, text: str) -> None:
+        say(f"note: {text}")
+
+
+@contextmanager
+def progress() -> Iterator[Bar | Lines]:
+    """A reporter for the time of the block; the bar is gone from the terminal when the block ends."""
+    if screen.quiet or screen.json or not sys.stderr.isatty():
+        yield Lines()
+        return
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        Progress,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        yield Bar(bar)

@@ -1,0 +1,84 @@
+"""What is said in a recording: phonemes from its text, and their times where the corpus gives them.
+
+A label is [symbol, start, end] in seconds, or [symbol, None, None] until the aligner has timed it. An untimed "_" marks
+where a pause may be.
+"""
+
+from __future__ import annotations
+
+import re
+
+from unisinger_cli.corpus.manifest import Clip
+from unisinger_cli.errors import InputError
+from unisinger_cli.model.config import VOWELS
+from unisinger_cli.stages.lyrics import pronounce
+
+Label = tuple[str, float | None, float | None]
+
+
+def labels(clip: Clip) -> list[Label] | None:
+    """Phonemes of a recording in order, or None where its words are not known for sure."""
+    if clip.set == "vb_kumi_zh" and clip.oto:
+        return None  # its aliases name parts of syllables, its text is of mixed notation
+    if clip.oto and clip.romaji:
+        return _from_oto(clip)
+    if clip.words:
+        return _timed_words(clip)
+    text = " ".join(t for _, _, t in clip.phrases) if clip.phrases else clip.text
+    if not text or (clip.set == "alphanumeric" and "address" in clip.path.stem and re.search(r"\d\d", text)):
+        return None  # a house number may have been read in several ways
+    return _untimed(text, clip.language)
+
+
+def _untimed(text: str, language: str) -> list[Label] | None:
+    found: list[Label] = [("_", None, None)]
+    try:
+        words = pronounce(re.sub(r"(?<=\d)(?=\d)", " ", text) if language.startswith("en") else text, language)
+    except InputError:
+        return None
+    for word in words:
+        found += [(symbol, None, None) for syllable in word.syllables for symbol in syllable]
+        found.append(("_", None, None))
+    return found
+
+
+def _timed_words(clip: Clip) -> list[Label] | None:
+    """Word times alone are not phoneme times: the words in order, with pauses allowed between them."""
+    return _untimed(" ".join(text for _, _, text in clip.words), clip.language)
+
+
+def _from_oto(clip: Clip) -> list[Label]:
+    """UTAU timings: the vowel of a syllable begins `offset + preutterance` ms into the clip, its consonant about
+    `overlap` after the offset, and the sound holds until the next syllable's consonant.
+
+    Not every syllable of a clip has an entry, and some have two names: what is between the labels is not known.
+    """
+    entries = sorted(clip.oto, key=lambda entry: entry[1] + entry[4])
+    syllables: list[tuple[list[str], float, float, float]] = []
+    for alias, offset, _, cutoff, preutterance, overlap in entries:
+        kana = re.sub(r"[^ぁ-ヶー]+$", "", str(alias).split(" ")[-1])  # "ゆA3" of pitch A3; "R" is a rest
+        vowel = (offset + preutterance) / 1000
+        if not kana or (syllables and vowel - syllables[-1][2] < 0.05):
+            continue
+        symbols = [s for word in pronounce(kana, "ja") for syllable in word.syllables for s in syllable]
+        consonant = vowel - min(0.12, max(0.04, (preutterance - overlap) / 1000))
+        syllables.append((symbols, consonant, vowel, (offset - cutoff) / 1000))
+    found: list[Label] = []
+    last = 0.0
+    for i, (symbols, consonant, vowel, end) in enumerate(syllables):
+        if i + 1 < len(syllables):
+            following = syllables[i + 1]
+            end = min(end, following[1] if following[0][0] not in VOWELS else following[2])
+        onset = next((k for k, s in enumerate(symbols) if s in VOWELS), len(symbols) - 1)
+        start = max(consonant if onset else vowel, last)
+        last = max(end, vowel + 0.05)
+        found += _spread(symbols[:onset], start, vowel) + _spread(symbols[onset:], vowel, last)
+    return found
+
+
+def _spread(symbols: list[str], start: float, end: float) -> list[Label]:
+    """The symbols in equal parts of start..end."""
+    if not symbols or end <= start:
+        return []
+    step = (end - start) / len(symbols)
+    return [(symbol, round(start + k * step, 4), round(start + (k + 1) * step, 4)) for k, symbol in enumerate(symbols)]

@@ -1,0 +1,104 @@
+"""The Studio: the one checkpoint, loaded once, and what can be asked of it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from unisinger_cli.errors import ModelError
+from unisinger_cli.types import Audio, Content, Pitch, Timbre
+
+if TYPE_CHECKING:
+    from unisinger_cli.model.config import ModelConfig
+    from unisinger_cli.model.unisinger import UniSinger
+
+FILE = "model.safetensors"
+DEBUG = "debug"  # the name that stands for a tiny model with random weights
+
+
+def bundled_checkpoint() -> Path:
+    """Where the bundled checkpoint is: inside the installed package, or in the source tree's `models/mini`."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "bundled" / "mini" / FILE
+    return installed if installed.is_file() else package.parents[1] / "models" / "mini" / FILE
+
+
+@dataclass(frozen=True)
+class Studio:
+    """A loaded model on its device; `Studio.open` makes one."""
+
+    model: UniSinger
+    name: str
+    sha256: str
+    device: Any
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def open(cls, checkpoint: Path | str | None = None, device: str = "auto", threads: int | None = None) -> Studio:
+        """Load a checkpoint: a file, None for the bundled one, or "debug" for a tiny random model.
+
+        Raises ModelError where it is missing, damaged, a pickle, or of another format, DeviceError where the device
+        cannot be used.
+        """
+        from unisinger_cli.backends.device import pick
+        from unisinger_cli.model.checkpoint import load_checkpoint
+        from unisinger_cli.model.config import PRESETS
+        from unisinger_cli.model.unisinger import UniSinger
+
+        where = pick(device, threads)
+        if checkpoint is not None and str(checkpoint) == DEBUG:
+            model = UniSinger.random(PRESETS[DEBUG])
+            return cls(model.to(where), DEBUG, DEBUG, where, ("the debug model is random: what it makes is noise",))
+        path = bundled_checkpoint() if checkpoint is None else Path(checkpoint)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            reason = error.strerror or "unreadable"
+            raise ModelError(f"checkpoint {path}: {reason}", "leave out --checkpoint to use the bundled one") from error
+        if data[:1] == b"\x80" or data[:2] == b"PK":
+            hint = "pickles can run code and are never loaded; give a .safetensors checkpoint of unisinger"
+            raise ModelError(f"checkpoint {path} is a pickle, not a safetensors file", hint)
+        try:
+            model = load_checkpoint(path)
+        except ValueError as error:
+            raise ModelError(f"checkpoint {path}: {error}", "leave out --checkpoint to use the bundled one") from error
+        return cls(model.to(where), model.config.name, hashlib.sha256(data).hexdigest(), where)
+
+    @property
+    def config(self) -> ModelConfig:
+        return self.model.config
+
+    @property
+    def rate(self) -> int:
+        """Hz at which the model hears and sings."""
+        return self.config.codec.rate
+
+    @property
+    def frame_rate(self) -> float:
+        """Latent frames a second."""
+        return self.config.codec.frame_rate
+
+    def content(self, voice: Audio) -> Content:
+        from unisinger_cli.stages.content import content
+
+        return content(self.model, voice)
+
+    def timbre(self, recordings: Sequence[Audio]) -> Timbre:
+        from unisinger_cli.stages.timbre import timbre
+
+        return timbre(self.model, recordings)
+
+    def pitch(self, voice: Audio) -> Pitch:
+        from unisinger_cli.stages.pitch import track
+
+        return track(voice.mono(), voice.rate, self.frame_rate)
+
+    def median_midi(self, recordings: Sequence[Audio]) -> float | None:
+        """Where a voice lies: the median pitch of all its recordings as a MIDI note, None where nothing is voiced."""
+        hz = np.concatenate([self.pitch(recording).hz for recording in recordings])
+        return Pitch(hz, self.frame_rate).median_midi()

@@ -1,0 +1,133 @@
+"""A mix to its vocal and its accompaniment, and telling a mix from a solo vocal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from unisinger_cli.audio import quantised, resample, stereo
+from unisinger_cli.types import Audio, Floats
+
+_RATE = 16000  # Hz at which a mix is told from a solo vocal
+_FRAME = 4096  # samples, 256 ms: partials of a chord stand apart
+_MOST_FRAMES = 1500  # spread over the recording, however long it is
+_FLOOR = 0.02  # of a frame's highest peak; what is lower is not looked at
+_CHANCE = 3.0  # times what peaks at random places leave in the mean
+_MIX = 0.035  # from here a recording counts as a mix; chosen on recordings, see `is_mix`
+
+
+class Separator(Protocol):
+    """What `separate` needs of a backend; `rate` in Hz is what it works at."""
+
+    @property
+    def rate(self) -> int: ...
+
+    def vocal(self, samples: Floats, step: Callable[[int, int], None] | None = None) -> Floats:
+        """The vocal in a stereo mix, both float32 [2, n]."""
+
+
+def choose_separator(
+    name: str = "htdemucs", *, weights: Path | None = None, device: str = "auto", threads: int | None = None
+) -> Separator:
+    """The separator `name`, from pulled weights or from the trusted folder `weights`; see `backends.demucs`."""
+    from unisinger_cli.backends import demucs
+    from unisinger_cli.backends import device as devices
+
+    demucs.require()
+    return demucs.load(name, weights, devices.pick(device, threads))
+
+
+def separate(
+    audio: Audio, separator: Separator | None = None, step: Callable[[int, int], None] | None = None
+) -> tuple[Audio, Audio]:
+    """(vocal, accompaniment) at the rate, length and number of channels of `audio`; by htdemucs unless told.
+
+    Their sum is `audio` on the 24-bit grid, exactly: the accompaniment is what the vocal leaves. So whatever
+    lies above the separator's bandwidth stays in the accompaniment.
+    """
+    separator = choose_separator() if separator is None else separator
+    heard = separator.vocal(resample(stereo(audio), separator.rate).samples, step)
+    voice = resample(Audio(heard, separator.rate), audio.rate).samples
+    channels, n = audio.samples.shape
+    if channels == 1:
+        voice = voice.mean(axis=0, keepdims=True)
+    voice = np.pad(voice[:, :n], ((0, 0), (0, max(0, n - voice.shape[1]))))
+    vocal, mix = quantised(Audio(voice, audio.rate)), quantised(audio)
+    return vocal, Audio(mix.samples - vocal.samples, audio.rate)
+
+
+# ---------------------------------------------------------------- is there anything to separate?
+def is_mix(audio: Audio) -> bool:
+    """Whether a recording has pitched instruments (or other singers) beside its voice.
+
+    One voice makes one harmonic series at a time. Instruments add partials outside of it, and those lie on
+    the grid of equal temperament, however that is tuned; what a lone voice leaves outside of its own series
+    (noise, reverberation, glides) lies anywhere. So the measure is how strongly, and how much in tune with
+    each other, the spectral peaks are that the strongest series does not explain. Drums alone, and
+    instruments that glide as voices do, are not noticed.
+
+    Measured on recordings and accompaniments that the threshold was not chosen on: 1 of 243 solo recordings
+    (songs, sung syllables, speech) was called a mix, 2 of 238 of them with noise, reverberation, compression
+    or without pauses, none of 46 gently tuned ones, but two in five of those tuned hard, as an effect; of
+    90 mixes 82 to 90 % were noticed with the accompaniment 12 dB under to 6 dB over the voice, 61 % at 18 under.
+    """
+    return accompaniment(audio) > _MIX
+
+
+def accompaniment(audio: Audio) -> float:
+    """The measure behind `is_mix`: 0 for a lone voice, up to 1 for chords and nothing else."""
+    samples = resample(Audio(audio.mono()[None], audio.rate), _RATE).samples[0]
+    frames = np.lib.stride_tricks.sliding_window_view(np.pad(samples - samples.mean(), (0, _FRAME)), _FRAME)
+    frames = frames[:: max(_FRAME // 2, -(-len(frames) // _MOST_FRAMES))]
+    energy = (frames**2).mean(axis=1)
+    window = np.hanning(_FRAME).astype(np.float32)
+    spectrum = np.abs(np.fft.rfft(frames * window, 2 * _FRAME)).astype(np.float32)
+    row, hz, height = _peaks(spectrum)
+    heard = energy[row] > 1e-3 * energy.max()
+    row, hz, height = row[heard], hz[heard], height[heard]
+    outside, series = np.full(row.size, True), _series(spectrum)
+    for near in (-1, 0, 1):  # a frame on the way from one note to the next has the partials of both
+        f0 = series[np.clip(row + near, 0, len(spectrum) - 1)]
+        # A peak belongs to the series within 10 Hz (width of a window's lobe) and 1.2 % (vibrato within a frame).
+        outside &= np.abs(hz - np.round(hz / f0) * f0) > 10 + 0.012 * hz
+    weight = np.sqrt(height)
+    between = 12 * np.log2(hz[outside] / 440)  # its fraction: the place between two semitones
+    grid = weight[outside] * np.exp(2j * np.pi * between)
+    # Even peaks at random places do not cancel fully: what they leave is taken off.
+    aligned = max(0.0, float(np.abs(grid.sum()) ** 2 - _CHANCE * (weight[outside] ** 2).sum()))
+    return float(np.sqrt(aligned) / max(weight.sum(), 1e-9))
+
+
+def _peaks(spectrum: Floats) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Spectral peaks of 100 to 3000 Hz: frame index, frequency in Hz, height over the frame's highest."""
+    bin_hz = _RATE / (2 * _FRAME)
+    hz = np.arange(1, spectrum.shape[1] - 1) * bin_hz
+    highest = spectrum.max(axis=1, keepdims=True) + 1e-12
+    level = np.log(spectrum / highest + 1e-9)
+    left, here, right = (level[:, i : i + hz.size] for i in range(3))
+    found = (here > left) & (here >= right) & (hz > 100) & (hz < 3000) & (here > np.log(_FLOOR))
+    left, peak, right = left[found], here[found], right[found]
+    between = 0.5 * (left - right) / (left - 2 * peak + right)  # vertex of the parabola through three bins
+    row, column = np.nonzero(found)
+    return row, hz[column] + between * bin_hz, np.exp(peak)
+
+
+def _series(spectrum: Floats) -> np.ndarray:
+    """F0 in Hz of the strongest harmonic series of each frame, 65 to 900 Hz; the lower of two that are as good.
+
+    The peak of the autocorrelation of a compressed spectrum (power 0.6 of the magnitude, to 3.5 kHz).
+    """
+    hz = np.arange(spectrum.shape[1]) * _RATE / (2 * _FRAME)
+    shortest, longest = _RATE // 900, _RATE // 65
+    curve = np.fft.irfft(np.where((hz > 60) & (hz < 3500), spectrum, 0) ** 0.6)[:, shortest - 1 : longest + 1]
+    left, here, right = curve[:, :-2], curve[:, 1:-1], curve[:, 2:]
+    good = (here >= left) & (here >= right) & (here >= 0.85 * here.max(axis=1, keepdims=True))
+    lag = np.where(good.any(axis=1), here.shape[1] - 1 - good[:, ::-1].argmax(axis=1), here.argmax(axis=1))
+    rows = np.arange(len(here))
+    left, peak, right = left[rows, lag], here[rows, lag], right[rows, lag]
+    bend = left - 2 * peak + right
+    between = np.where(bend < 0, 0.5 * (left - right) / np.minimum(bend, -1e-12), 0).clip(-0.5, 0.5)
+    return np.asarray(_RATE / (shortest + lag + between))

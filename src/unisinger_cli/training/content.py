@@ -1,0 +1,140 @@
+"""Training of the content encoder: name the phoneme, and rebuild the sound, through a codebook.
+
+Every clip is heard at another speed (pitch, formants and tempo move together), tilt and level than the one that must be
+rebuilt, and the decoder is told speaker and pitch: what the codebook need not carry, it forgets.
+Codebook by exponential moving averages (van den Oord et al. 2017, appendix A.1), dead codes re-seeded.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unisinger_cli.model.conditioning import PITCH_FEATURES, pitch_features
+from unisinger_cli.model.config import ModelConfig
+from unisinger_cli.model.content_encoder import ContentEncoder
+from unisinger_cli.model.ops import ConvNeXtBlock, LogMel
+from unisinger_cli.training.dataset import AudioBank
+from unisinger_cli.training.optim import Phase
+
+_FRAMES = 160  # latent frames of a crop as the encoder hears it
+_COMMIT, _REBUILD = 0.5, 2.0
+
+
+def change_speed(audio: Tensor, speed: Tensor, length: int) -> Tensor:
+    """Play [b, l] at `speed` [b] by linear interpolation: [b, length]; l must be at least length * speed."""
+    position = torch.arange(length, device=audio.device) * speed[:, None]
+    low = position.long().clamp_max(audio.shape[1] - 2)
+    return torch.lerp(audio.gather(1, low), audio.gather(1, low + 1), (position - low).clamp(0, 1))
+
+
+def known_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean over the frames whose label is known (not -1); 0 where none is: [b, n, p], [b, n] -> scalar."""
+    total = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-1, reduction="sum")
+    return total / (labels >= 0).sum().clamp_min(1)
+
+
+class ContentData:
+    """Crops with frame labels, pitch and speaker, all on the device."""
+
+    def __init__(
+        self, bank: AudioBank, labels: Tensor, hz: Tensor, speaker: Tensor, config: ModelConfig, size: int
+    ) -> None:
+        self.bank, self.labels, self.hz, self.speaker, self.size = bank, labels, hz, speaker, size
+        self.rebuilt = LogMel(config.codec.rate, config.codec.hop, 80, stack=1, n_fft=2048, high=12000.0).to(
+            labels.device
+        )
+
+    def draw(self) -> tuple[Tensor, ...]:
+        hop = self.bank.hop
+        clips = self.bank.choose(self.size)
+        longest = int(_FRAMES * 1.3)
+        audio, starts = self.bank.random(clips, longest * hop)
+        speed = 0.78 + 0.5 * torch.rand(self.size, device=audio.device)
+        heard = change_speed(audio, speed, _FRAMES * hop)
+        # frame i of what is heard sounded at frame (i + 0.5) * speed - 0.5 of the recording
+        frame = ((torch.arange(_FRAMES, device=audio.device) + 0.5) * speed[:, None]).long()
+        where = starts[:, None] // hop + frame
+        mel = self.rebuilt(audio).gather(1, frame[..., None].expand(-1, -1, 80))
+        return heard, self.labels[where], self.hz[where], self.speaker[clips], mel
+
+
+class ContentLoss(nn.Module):
+    def __init__(self, encoder: ContentEncoder, data: ContentData, speakers: int, config: ModelConfig) -> None:
+        super().__init__()
+        width, code = config.content.width, config.content.code_dim
+        self.encoder, self.data = encoder, data
+        self.early = nn.Linear(width, len(config.phonemes))
+        self.read = nn.Linear(code, width)
+        self.context = nn.ModuleList(ConvNeXtBlock(width, 3 * width) for _ in range(3))
+        self.late = nn.Linear(width, len(config.phonemes))
+        self.speaker = nn.Embedding(speakers, width)
+        self.pitch = nn.Linear(PITCH_FEATURES, width)
+        self.rebuild = nn.Sequential(
+            ConvNeXtBlock(width, 3 * width), ConvNeXtBlock(width, 3 * width), nn.LayerNorm(width), nn.Linear(width, 80)
+        )
+        self.register_buffer("sums", encoder.codebook.clone())
+        self.register_buffer("counts", torch.ones(config.content.codes))
+
+    def forward(self) -> dict[str, Tensor]:
+        heard, labels, hz, speaker, mel = self.data.draw()
+        features_in = self._augment(self.encoder.backbone.mel(heard))
+        with torch.autocast(heard.device.type, torch.bfloat16, enabled=heard.device.type == "cuda"):
+            features = self.encoder.backbone.from_mel(features_in)
+            vectors = self.encoder.project(features)
+            tokens = self.encoder.quantise(vectors)
+            codes = self.encoder.codebook[tokens]
+            x = self.read(vectors + (codes - vectors).detach())
+            for block in self.context:
+                x = block(x)
+            early, late = self.early(features).float(), self.late(x).float()
+            made = self.rebuild(x + self.speaker(speaker)[:, None] + self.pitch(pitch_features(hz))).float()
+        losses = {
+            "early": known_cross_entropy(early, labels),
+            "late": known_cross_entropy(late, labels),
+            "commit": (vectors - codes.detach()).square().sum(-1).mean(),
+            "rebuild": (made - mel).abs().mean(),
+        }
+        if self.training:
+            self._move_codebook(vectors.detach().flatten(0, 1), tokens.flatten())
+        known = labels >= 0
+        right = ((late.argmax(-1) == labels) & known).sum() / known.sum().clamp_min(1)
+        usage = (self.counts > 0.5).float().mean()
+        loss = losses["early"] + losses["late"] + _COMMIT * losses["commit"] + _REBUILD * losses["rebuild"]
+        return {"loss": loss, **losses, "accuracy": right, "usage": usage}
+
+    @staticmethod
+    def _augment(mel: Tensor) -> Tensor:
+        """A smooth random equaliser, level and noise per clip on stacked log-mels [b, n, 2 * bands]."""
+        b, _, m = mel.shape
+        x = torch.linspace(0, 1, m // 2, device=mel.device).repeat(2)
+        phase = torch.rand(b, 3, 1, device=mel.device) * 6.28
+        waves = torch.cos(phase + 6.28 * x * torch.exp2(torch.arange(-1.0, 2.0, device=mel.device))[:, None])
+        equaliser = (waves * torch.randn(b, 3, 1, device=mel.device) * 0.15).sum(1, keepdim=True)
+        level = 0.25 * torch.randn(b, 1, 1, device=mel.device)
+        return mel + equaliser + level + 0.04 * torch.randn_like(mel)
+
+    @torch.no_grad()
+    def _move_codebook(self, vectors: Tensor, tokens: Tensor) -> None:
+        counts = torch.zeros_like(self.counts).index_add_(0, tokens, torch.ones_like(tokens, dtype=torch.float32))
+        sums = torch.zeros_like(self.sums).index_add_(0, tokens, vectors.float())
+        self.counts.lerp_(counts, 0.02)
+        self.sums.lerp_(sums, 0.02)
+        fresh = vectors[torch.randint(len(vectors), (len(counts),), device=vectors.device)].float()
+        dead = (self.counts < 0.05)[:, None]
+        self.sums.copy_(torch.where(dead, fresh, self.sums))
+        self.counts.copy_(torch.where(dead[:, 0], torch.ones_like(self.counts), self.counts))
+        self.encoder.codebook.copy_(F.normalize(self.sums, dim=-1))
+
+
+class ContentTrainee:
+    def __init__(self, loss: ContentLoss) -> None:
+        self.model: nn.Module = loss.encoder
+        self._phases = [Phase("content", loss, [p for p in loss.parameters() if p.requires_grad], 1e-3)]
+
+    def phases(self, progress: float) -> list[Phase]:
+        return self._phases
+
+    def advance(self, progress: float, step: int) -> None:
+        pass

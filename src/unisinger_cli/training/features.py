@@ -1,0 +1,144 @@
+"""From packs of recordings to what the flow learns from: latents, content, timbre and pitch on the latent clock.
+
+The frozen codec and encoders run once over everything; int8 latents take 165 kB a minute, so that the whole
+corpus travels as a few files and stays on the GPU while the flow trains.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from unisinger_cli.model.unisinger import UniSinger
+from unisinger_cli.stages.content import voice_gain
+from unisinger_cli.training.content import change_speed
+from unisinger_cli.training.dataset import AudioBank, Row, label_frames, load_audio, read_packs
+
+LATENT_STEP = 1 / 30  # of an int8 latent: a thirtieth of a standard deviation
+SPEEDS = (1.0, 0.84, 0.92, 1.1, 1.2)  # content is read from the clip at these speeds, and put back on its clock
+_CHUNK_SECONDS = 4.0  # of a timbre vector
+
+
+def _to_int8(latent: Tensor) -> Tensor:
+    return (latent / LATENT_STEP).round().clamp(-127, 127).to(torch.int8)
+
+
+def content_variants(model: UniSinger, audio: Tensor) -> Tensor:
+    """Tokens of a clip [1, l] heard at each of SPEEDS, on the clip's own clock: int16 [variants, n]."""
+    hop = model.config.codec.hop
+    n = audio.shape[1] // hop
+    rows = []
+    for speed in SPEEDS:
+        frames = max(1, int(n / speed))
+        rate = torch.tensor([speed], device=audio.device)
+        tokens = model.content(audio if speed == 1.0 else change_speed(audio, rate, frames * hop))[0]
+        back = ((torch.arange(n, device=audio.device) + 0.5) / speed).long().clamp_max(len(tokens) - 1)
+        rows.append(tokens[back])
+    return torch.stack(rows).to(torch.int16)
+
+
+def timbre_chunks(model: UniSinger, audio: Tensor) -> Tensor:
+    """One unit vector for each stretch of about 4 s of a clip [1, l] -> [chunks, dim]."""
+    length = audio.shape[1]
+    chunks = max(1, round(length / (_CHUNK_SECONDS * model.config.codec.rate)))
+    hop = model.config.codec.hop
+    size = length // chunks // hop * hop
+    return torch.cat([model.timbre(audio[:, i * size : (i + 1) * size]) for i in range(chunks)])
+
+
+@torch.no_grad()
+def encode_clip(
+    model: UniSinger, vocal: Tensor, accomp: Tensor | None, phonemes: Tensor, hz: Tensor
+) -> dict[str, Tensor]:
+    """All features of one clip: audio [1, l] -> tensors whose first axis (content: second) is latent frames."""
+    level = vocal * voice_gain(vocal[0].cpu().numpy())
+    return {
+        "vocal": _to_int8(model.codec.encode(level)[0]),
+        "accomp": _to_int8(model.codec.encode(accomp)[0]) if accomp is not None else torch.zeros(0, dtype=torch.int8),
+        "content": content_variants(model, level),
+        "timbre": timbre_chunks(model, level).half(),
+        "phonemes": phonemes.to(torch.int8),
+        "hz": hz.half(),
+    }
+
+
+def encode_packs(
+    model: UniSinger,
+    packs: list[Path],
+    out: Path,
+    *,
+    device: torch.device,
+    workers: int,
+    shard_bytes: int = 15 << 20,
+    report: Callable[[str], None],
+) -> None:
+    """Write `out/NNN.safetensors` and `out/NNN.jsonl` (the rows, in order), each shard at most `shard_bytes`."""
+    out.mkdir(parents=True, exist_ok=True)
+    config = model.config
+    ids = {symbol: i for i, symbol in enumerate(config.phonemes)}
+    rows = list(read_packs(packs))
+    voices = load_audio([f / r["vocal"] for f, r in rows], config.codec.rate, config.codec.hop, device, workers)
+    with_accomp = [i for i, (_, r) in enumerate(rows) if r["accomp"]]
+    accomps: AudioBank | None = None
+    if with_accomp:
+        paths = [rows[i][0] / rows[i][1]["accomp"] for i in with_accomp]
+        accomps = load_audio(paths, config.codec.rate, config.codec.hop, device, workers)
+    place = {row: clip for clip, row in enumerate(with_accomp)}
+    pitches = {folder: np.load(folder / "f0.npz") for folder in packs}
+    tensors: dict[str, Tensor] = {}
+    kept: list[Row] = []
+    size, shard = 0, 0
+
+    def flush() -> None:
+        nonlocal tensors, kept, size, shard
+        if kept:
+            save_file(tensors, out / f"{shard:03d}.safetensors")
+            lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in kept)
+            (out / f"{shard:03d}.jsonl").write_text(lines, encoding="utf-8")
+        tensors, kept, size, shard = {}, [], 0, shard + 1
+
+    for i, (folder, row) in enumerate(rows):
+        length = int(voices.length[i])
+        frames = length // config.codec.hop
+        vocal = voices.gather(voices.start[i : i + 1], length)
+        accomp = None
+        if i in place and accomps is not None:
+            clip = place[i]
+            accomp = accomps.gather(accomps.start[clip : clip + 1], min(length, int(accomps.length[clip])))
+            accomp = torch.nn.functional.pad(accomp, (0, length - accomp.shape[1]))
+        hz = np.zeros(frames, dtype=np.float32)
+        known = pitches[folder][row["id"]][:frames]
+        hz[: len(known)] = known
+        labels = torch.from_numpy(label_frames(row, frames, config.codec.frame_rate, ids))
+        encoded = encode_clip(model, vocal, accomp, labels, torch.from_numpy(hz))
+        for name, value in encoded.items():
+            tensors[f"{len(kept)}.{name}"] = value.cpu().contiguous()
+            size += value.numel() * value.element_size()
+        kept.append(row)
+        if size > shard_bytes - (1 << 20):
+            flush()
+    flush()
+    report(f"{len(rows)} clips, {voices.samples.numel() / config.codec.rate / 60:.0f} minutes encoded")
+
+
+def load_features(folders: list[Path]) -> list[tuple[Row, dict[str, Tensor]]]:
+    """(row, its tensors) of every clip in the shards of these folders."""
+    clips = []
+    for folder in folders:
+        for path in sorted(folder.glob("*.safetensors")):
+            tensors = load_file(path)
+            rows = path.with_suffix(".jsonl").read_text(encoding="utf-8").splitlines()
+            for i, line in enumerate(rows):
+                prefix = f"{i}."
+                clips.append(
+                    (json.loads(line), {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)})
+                )
+    if not clips:
+        raise FileNotFoundError(f"no feature shards in {', '.join(map(str, folders))}")
+    return clips

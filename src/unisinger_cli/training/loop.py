@@ -1,0 +1,163 @@
+"""The one training loop: time or step budget, learning rate, average, log, save, resume, one GPU or several.
+
+A *trainee* (one module per trained part beside this file) says what its phases are and what is worth keeping; the
+loop knows nothing else of it. State is kept as safetensors, so that a cut run goes on where it was.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from unisinger_cli.training.ema import Ema
+from unisinger_cli.training.optim import Phase, Step, learning_rate
+
+
+class Trainee(Protocol):
+    """What the loop asks of a part in training."""
+
+    model: nn.Module  # whose weights are averaged and saved
+
+    def phases(self, progress: float) -> list[Phase]:
+        """Phases at this share of the run; a new list (not equal to the last) starts a new `Step`."""
+        ...
+
+    def advance(self, progress: float, step: int) -> None:
+        """Called before every logged stretch: move curricula along (in place, tensors only)."""
+        ...
+
+
+def distributed() -> tuple[int, int]:
+    """(rank, world) as torchrun set them; initialises the process group on first use."""
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    if world > 1 and not torch.distributed.is_initialized():
+        torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+    return (torch.distributed.get_rank(), world) if world > 1 else (0, 1)
+
+
+def pick_device(name: str) -> torch.device:
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda":
+        local = int(os.environ.get("LOCAL_RANK", "0"))
+        torch.cuda.set_device(local)
+        return torch.device("cuda", local)
+    return torch.device(name)
+
+
+def _wrap(phases: list[Phase], world: int) -> list[Phase]:
+    if world == 1:
+        return phases
+    from torch.nn.parallel import DistributedDataParallel
+
+    return [
+        Phase(
+            p.name,
+            DistributedDataParallel(p.module, find_unused_parameters=True),
+            p.parameters,
+            p.rate,
+            p.betas,
+            p.decay,
+        )
+        for p in phases
+    ]
+
+
+def save_state(path: Path, model: nn.Module, ema: Ema | None, step: int, elapsed: float) -> None:
+    """Weights and averages as one safetensors file, written beside and renamed."""
+    tensors = {f"model.{k}": v.contiguous() for k, v in model.state_dict().items()}
+    if ema is not None:
+        tensors |= {f"ema.{k}": v.contiguous() for k, v in ema.state().items()}
+    temporary = path.with_suffix(".part")
+    save_file(tensors, temporary, metadata={"step": str(step), "elapsed": str(elapsed)})
+    temporary.replace(path)
+
+
+def load_state(path: Path, model: nn.Module, ema: Ema | None) -> tuple[int, float]:
+    """Undo `save_state`; returns (step, seconds trained)."""
+    from safetensors import safe_open
+
+    with safe_open(path, "pt") as handle:
+        metadata = handle.metadata()
+    tensors: dict[str, Tensor] = load_file(path)
+    model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
+    if ema is not None:
+        ema.load({k[4:]: v for k, v in tensors.items() if k.startswith("ema.")})
+    return int(metadata["step"]), float(metadata["elapsed"])
+
+
+def run(
+    trainee: Trainee,
+    out: Path,
+    *,
+    device: torch.device,
+    seconds: float | None = None,
+    steps: int | None = None,
+    ema_decay: float = 0.998,
+    graph: bool = True,
+    resume: bool = False,
+    log_every: float = 10.0,
+    save_every: float = 90.0,
+    report: Callable[[str], None] = lambda line: None,
+) -> dict[str, float]:
+    """Train until `seconds` or `steps` (the earlier) are over; returns the last averaged losses.
+
+    Writes `out/state.safetensors` and `out/log.jsonl`. With `resume`, goes on from the state there, and the budget
+    counts from the beginning of the first run. Raises ValueError without a budget, FloatingPointError on a
+    loss that is not finite (the last good state stays on disk).
+    """
+    if seconds is None and steps is None:
+        raise ValueError("training needs a budget: seconds or steps")
+    rank, world = distributed()
+    out.mkdir(parents=True, exist_ok=True)
+    state, log = out / "state.safetensors", out / "log.jsonl"
+    ema = Ema(trainee.model, ema_decay)
+    step, before = load_state(state, trainee.model, ema) if resume and state.exists() else (0, 0.0)
+    began, logged, saved = time.monotonic(), time.monotonic(), time.monotonic()
+    first, sums, count = step, {}, 0
+    current: list[Phase] = []
+    stepper: Step | None = None
+    means: dict[str, float] = {}
+    while True:
+        elapsed = before + time.monotonic() - began
+        progress = max(elapsed / seconds if seconds else 0.0, step / steps if steps else 0.0)
+        if progress >= 1:
+            break
+        trainee.advance(progress, step)
+        phases = trainee.phases(progress)
+        if [p.name for p in phases] != [p.name for p in current] or stepper is None:
+            current, stepper = phases, Step(_wrap(phases, world), device, ema, graph and world == 1)
+        stepper.set_rate(learning_rate(progress, step))
+        ema.schedule(step)
+        losses = stepper.replay()
+        step, count = step + 1, count + 1
+        for name, value in losses.items():
+            sums[name] = sums[name] + value if name in sums else value.clone()
+        now = time.monotonic()
+        if now - logged > log_every or (steps is not None and step == steps):
+            means = {name: float(value) / count for name, value in sums.items()}
+            rate = (step - first) / max(1e-9, time.monotonic() - began)
+            if rank == 0:
+                with log.open("a") as lines:
+                    lines.write(json.dumps({"step": step, "seconds": round(elapsed, 1), "rate": rate, **means}) + "\n")
+                report(
+                    f"step {step}  {elapsed:.0f} s  {rate:.1f}/s  "
+                    + "  ".join(f"{k} {v:.4g}" for k, v in means.items())
+                )
+            if not all(v == v for v in means.values()):
+                raise FloatingPointError(f"loss is not finite at step {step}; {state} holds the last good state")
+            logged, sums, count = now, {}, 0
+        if now - saved > save_every and rank == 0:
+            save_state(state, trainee.model, ema, step, elapsed)
+            saved = now
+    if rank == 0:
+        save_state(state, trainee.model, ema, step, before + time.monotonic() - began)
+    return means

@@ -1,0 +1,183 @@
+"""What `unisinger train PART` does: build a part on its data, run the loop, keep its averaged weights.
+
+A run folder ends with `part.safetensors`: the averaged weights of that part alone, under the names they have in a
+checkpoint. Later parts, and the bundle, take them by `init`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from unisinger_cli.model.checkpoint import load_checkpoint, read_header, save_checkpoint
+from unisinger_cli.model.config import PRESETS
+from unisinger_cli.model.unisinger import UniSinger
+from unisinger_cli.training import loop
+from unisinger_cli.training.codec import CodecBatch, CodecTrainee, measure_latents
+from unisinger_cli.training.content import ContentData, ContentLoss, ContentTrainee
+from unisinger_cli.training.dataset import Row, label_frames, load_audio, read_packs
+from unisinger_cli.training.features import encode_clip, load_features
+from unisinger_cli.training.flow import FlowData, FlowTrainee
+from unisinger_cli.training.timbre import TimbreData, TimbreLoss, TimbreTrainee
+
+Report = Callable[[str], None]
+BATCH = {"codec": 64, "content": 64, "timbre": 192, "flow": 96}
+PARTS = tuple(BATCH)
+
+
+def load_parts(model: UniSinger, files: list[Path]) -> list[str]:
+    """Fill `model` from part files or whole checkpoints; returns the names of the parts found.
+
+    Raises ValueError where a file holds something that does not fit, naming the file.
+    """
+    found: set[str] = set()
+    for path in files:
+        try:
+            read_header(path)
+            state = load_checkpoint(path).state_dict()
+        except ValueError:
+            state = {name: value.float() for name, value in load_file(path).items()}
+        try:
+            unexpected = model.load_state_dict(state, strict=False).unexpected_keys
+        except RuntimeError as error:
+            raise ValueError(f"{path}: {error}") from error
+        if unexpected:
+            raise ValueError(f"{path} holds unknown weights, first {unexpected[0]}")
+        found |= {name.split(".")[0] for name in state}
+    return sorted(found)
+
+
+def save_part(model: UniSinger, part: str, path: Path) -> None:
+    """The part's weights and buffers as fp16 (statistics as fp32)."""
+    state = {f"{part}.{k}": v for k, v in getattr(model, part).state_dict().items()}
+    tensors = {k: (v.half() if v.ndim >= 2 else v.float()).contiguous().cpu() for k, v in state.items()}
+    temporary = path.with_suffix(".part")
+    save_file(tensors, temporary)
+    temporary.replace(path)
+
+
+def bundle(preset: str, files: list[Path], out: Path, about: dict[str, object]) -> Path:
+    """Join parts into one int8 checkpoint `out/model.safetensors`. Raises ValueError where a part is missing."""
+    model = UniSinger.random(PRESETS[preset])
+    missing = set(PARTS) - set(load_parts(model, files))
+    if missing:
+        raise ValueError(f"no weights for {', '.join(sorted(missing))} among the files given")
+    out.mkdir(parents=True, exist_ok=True)
+    save_checkpoint(model, out / "model.safetensors", about, int8=True)
+    return out / "model.safetensors"
+
+
+def train(
+    part: str,
+    preset: str,
+    data: list[Path],
+    out: Path,
+    init: list[Path],
+    *,
+    seconds: float | None,
+    steps: int | None,
+    batch: int | None,
+    seed: int,
+    device: str,
+    resume: bool,
+    workers: int,
+    report: Report,
+) -> None:
+    """Train `part` on `data`: packs of recordings, or for the flow folders of features."""
+    where = loop.pick_device(device)
+    rank, _ = loop.distributed()
+    torch.manual_seed(seed + 1000 * rank)
+    torch.set_float32_matmul_precision("high")
+    model = UniSinger(PRESETS[preset])
+    parts = load_parts(model, init)
+    report(f"{part}: {preset} on {where}, starting from {', '.join(parts) if parts else 'nothing'}")
+    model.to(where)
+    size = BATCH[part] if batch is None else batch
+    build = {"codec": _codec, "content": _content, "timbre": _timbre, "flow": _flow}[part]
+    trainee, finish = build(model, data, size, where, workers)
+    loop.run(
+        trainee,
+        out,
+        device=where,
+        seconds=seconds,
+        steps=steps,
+        ema_decay=0.999 if part == "flow" else 0.998,
+        resume=resume,
+        report=report if rank == 0 else lambda line: None,
+    )
+    if rank == 0:
+        _take_average(trainee.model, out / "state.safetensors")
+        finish()
+        save_part(model, part, out / "part.safetensors")
+
+
+def _take_average(module: torch.nn.Module, state: Path) -> None:
+    """Put the averaged weights of a run in place of the live ones."""
+    averages = {k.removeprefix("ema."): v for k, v in load_file(state).items() if k.startswith("ema.")}
+    module.load_state_dict(averages, strict=False)
+
+
+Built = tuple[loop.Trainee, Callable[[], None]]
+
+
+def _rows(data: list[Path]) -> list[tuple[Path, Row]]:
+    return [(folder, row) for folder, row in read_packs(data) if row["vocal"]]
+
+
+def _codec(model: UniSinger, data: list[Path], size: int, device: torch.device, workers: int) -> Built:
+    rate, hop = model.config.codec.rate, model.config.codec.hop
+    # narrow-band and 8-bit recordings teach a codec to be dull and noisy
+    rows = [(f, r) for f, r in _rows(data) if r["source_rate"] >= 32000 and r["set"] != "vb_kumi_zh"] or _rows(data)
+    voices = load_audio([f / r["vocal"] for f, r in rows], rate, hop, device, workers)
+    paths = [f / r["accomp"] for f, r in read_packs(data) if r["accomp"]]
+    accomps = load_audio(paths, rate, hop, device, workers) if paths else None
+    batch = CodecBatch(voices, accomps, size)
+    return CodecTrainee(model.codec, batch, rate, device), lambda: measure_latents(model.codec, batch)
+
+
+def _content(model: UniSinger, data: list[Path], size: int, device: torch.device, workers: int) -> Built:
+    codec = model.config.codec
+    rows = _rows(data)
+    bank = load_audio([f / r["vocal"] for f, r in rows], codec.rate, codec.hop, device, workers)
+    ids = {symbol: i for i, symbol in enumerate(model.config.phonemes)}
+    names = sorted({r["speaker"] for _, r in rows})
+    pitches = {folder: np.load(folder / "f0.npz") for folder in data}
+    labels, hz = [], []
+    for (folder, row), length in zip(rows, bank.length.tolist(), strict=True):
+        frames = length // codec.hop
+        labels.append(label_frames(row, frames, codec.frame_rate, ids))
+        track = np.zeros(frames, dtype=np.float32)
+        known = pitches[folder][row["id"]][:frames]
+        track[: len(known)] = known
+        hz.append(track)
+    speaker = torch.tensor([names.index(r["speaker"]) for _, r in rows], device=device)
+    tensors: list[Tensor] = [torch.from_numpy(np.concatenate(x)).to(device) for x in (labels, hz)]
+    contents = ContentData(bank, tensors[0], tensors[1], speaker, model.config, size)
+    loss = ContentLoss(model.content, contents, len(names), model.config).to(device)
+    return ContentTrainee(loss), lambda: None
+
+
+def _timbre(model: UniSinger, data: list[Path], size: int, device: torch.device, workers: int) -> Built:
+    codec = model.config.codec
+    rows = _rows(data)
+    bank = load_audio([f / r["vocal"] for f, r in rows], codec.rate, codec.hop, device, workers)
+    names = sorted({r["speaker"] for _, r in rows})
+    speaker = torch.tensor([names.index(r["speaker"]) for _, r in rows], device=device)
+    loss = TimbreLoss(model.timbre, TimbreData(bank, speaker, size), model.config.timbre.dim).to(device)
+    return TimbreTrainee(loss), lambda: None
+
+
+def _flow(model: UniSinger, data: list[Path], size: int, device: torch.device, workers: int) -> Built:
+    clips = load_features(data)
+    hop = model.config.codec.hop
+    quiet = torch.zeros(1, 16 * hop, device=device)
+    nothing = torch.zeros(16, device=device)
+    silence = {k: v.cpu() for k, v in encode_clip(model.eval(), quiet, None, nothing.long(), nothing).items()}
+    silence = {k: v[8:] if k == "vocal" else v[:, 8:] if k == "content" else v for k, v in silence.items()}
+    batches = FlowData(clips, silence, model.config, device, size)
+    return FlowTrainee(model.flow.train(), batches, 1e-3), lambda: None

@@ -1,0 +1,59 @@
+"""`doctor`: what is installed, what is missing, what to do about it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from conftest import Ran
+from unisinger_cli import __version__
+from unisinger_cli.cli.commands import doctor
+
+Run = Callable[..., Ran]
+
+
+def test_it_tells_what_a_bug_report_needs(unisinger: Run) -> None:
+    done = unisinger("doctor", "--json")
+    assert (done.code, done.err) == (0, "")
+    data = done.json
+    assert data["versions"]["unisinger"] == __version__ and data["versions"]["torch"]
+    assert data["machine"]["cores"] >= 1 and data["machine"]["memory"] > 2**28
+    assert data["torch"]["devices"][0] == "cpu"
+    assert {row["extra"] for row in data["extras"]} == set(doctor.EXTRAS)
+    assert not any(row["installed"] for row in data["weights"]), "the test has a home of its own"
+    text = unisinger("doctor").out
+    assert "unisinger models pull htdemucs" in text and data["checkpoint"]["path"] in text
+
+
+def test_a_missing_extra_comes_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "find_spec", lambda name: None if name == "demucs" else object())
+    rows = {row["extra"]: row for row in doctor._extras()}
+    assert rows["separate"] == {
+        "extra": "separate",
+        "installed": False,
+        "missing": ["demucs"],
+        "gives": "vocal and accompaniment from a mix",
+        "install": "pip install 'unisinger[separate]'",
+    }
+    assert rows["transcribe"]["installed"]
+
+
+def test_the_extras_are_those_that_can_be_installed() -> None:
+    project = Path(__file__).parents[1] / "pyproject.toml"
+    if sys.version_info < (3, 11):
+        pytest.skip("reads pyproject.toml with tomllib")
+    import tomllib
+
+    extras = tomllib.loads(project.read_text())["project"]["optional-dependencies"]
+    assert set(doctor.EXTRAS) == set(extras) - {"dev"}
+
+
+def test_a_broken_checkpoint_is_told_and_is_no_failure(unisinger: Run, tmp_path: Path) -> None:
+    (tmp_path / "half.safetensors").write_bytes(b"\x10\x00\x00\x00\x00\x00\x00\x00{}")
+    done = unisinger("doctor", "--json", "--checkpoint", "half.safetensors")
+    assert done.code == 0
+    assert done.json["checkpoint"]["found"] and "safetensors" in done.json["checkpoint"]["error"]
+    assert unisinger("doctor", "--json", "--checkpoint", "none").json["checkpoint"]["found"] is False
