@@ -20,6 +20,7 @@ from unisinger_cli.stages.content import voice_gain
 from unisinger_cli.training.content import change_speed
 from unisinger_cli.training.dataset import AudioBank, Row, label_frames, load_audio, read_packs
 
+SILENCE = "silence.safetensors"
 LATENT_STEP = 1 / 30  # of an int8 latent: a thirtieth of a standard deviation
 SPEEDS = (1.0, 0.84, 0.92, 1.1, 1.2)  # content is read from the clip at these speeds, and put back on its clock
 _CHUNK_SECONDS = 4.0  # of a timbre vector
@@ -68,6 +69,15 @@ def encode_clip(
     }
 
 
+def encode_silence(model: UniSinger, device: torch.device) -> dict[str, Tensor]:
+    """Features of one frame in the middle of digital silence: what windows are filled up with."""
+    frames = 16
+    nothing = torch.zeros(frames, device=device)
+    quiet = torch.zeros(1, frames * model.config.codec.hop, device=device)
+    found = encode_clip(model, quiet, None, nothing.long(), nothing)
+    return {"vocal": found["vocal"][8:9].cpu(), "content": found["content"][:, 8:9].cpu()}
+
+
 def encode_packs(
     model: UniSinger,
     packs: list[Path],
@@ -78,9 +88,11 @@ def encode_packs(
     shard_bytes: int = 15 << 20,
     report: Callable[[str], None],
 ) -> None:
-    """Write `out/NNN.safetensors` and `out/NNN.jsonl` (the rows, in order), each shard at most `shard_bytes`."""
+    """Write `out/NNN.safetensors` and `out/NNN.jsonl` (the rows, in order), each shard at most `shard_bytes`, and
+    `out/silence.safetensors`."""
     out.mkdir(parents=True, exist_ok=True)
     config = model.config
+    save_file({k: v.contiguous() for k, v in encode_silence(model, device).items()}, out / SILENCE)
     ids = {symbol: i for i, symbol in enumerate(config.phonemes)}
     rows = list(read_packs(packs))
     voices = load_audio([f / r["vocal"] for f, r in rows], config.codec.rate, config.codec.hop, device, workers)
@@ -131,7 +143,7 @@ def load_features(folders: list[Path]) -> list[tuple[Row, dict[str, Tensor]]]:
     """(row, its tensors) of every clip in the shards of these folders."""
     clips = []
     for folder in folders:
-        for path in sorted(folder.glob("*.safetensors")):
+        for path in sorted(folder.glob("[0-9]*.safetensors")):
             tensors = load_file(path)
             rows = path.with_suffix(".jsonl").read_text(encoding="utf-8").splitlines()
             for i, line in enumerate(rows):

@@ -48,12 +48,12 @@ class FlowData:
         lengths = [len(tensors["hz"]) for _, tensors in clips]
         starts = np.cumsum([1, *lengths[:-1]])  # frame 0 is silence
         join = lambda name, first: torch.cat([first, *(t[name] for _, t in clips)]).to(device)  # noqa: E731
-        self.vocal = join("vocal", silence["vocal"][:1])
+        self.vocal = join("vocal", silence["vocal"])
         self.hz = join("hz", torch.zeros(1, dtype=torch.float16)).float()
         self.phonemes = join("phonemes", torch.tensor([pause], dtype=torch.int8)).long()
-        self.content = torch.cat([silence["content"][:, :1], *(t["content"] for _, t in clips)], dim=1).to(device)
+        self.content = torch.cat([silence["content"], *(t["content"] for _, t in clips)], dim=1).to(device)
         with_accomp = [i for i, (_, t) in enumerate(clips) if t["accomp"].numel()]
-        quiet = silence["vocal"][:1]
+        quiet = silence["vocal"]
         self.accomp = torch.cat([quiet, *(clips[i][1]["accomp"] for i in with_accomp)]).to(device)
         self.to_accomp = torch.zeros(len(self.hz), dtype=torch.long, device=device)
         scores = torch.zeros(len(self.hz), config.score_dim, dtype=torch.float16)

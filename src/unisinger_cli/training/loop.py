@@ -7,6 +7,7 @@ loop knows nothing else of it. State is kept as safetensors, so that a cut run g
 from __future__ import annotations
 
 import json
+import math
 import os
 import time
 from collections.abc import Callable
@@ -126,38 +127,44 @@ def run(
     current: list[Phase] = []
     stepper: Step | None = None
     means: dict[str, float] = {}
-    while True:
-        elapsed = before + time.monotonic() - began
-        progress = max(elapsed / seconds if seconds else 0.0, step / steps if steps else 0.0)
-        if progress >= 1:
-            break
-        trainee.advance(progress, step)
-        phases = trainee.phases(progress)
-        if [p.name for p in phases] != [p.name for p in current] or stepper is None:
-            current, stepper = phases, Step(_wrap(phases, world), device, ema, graph and world == 1)
-        stepper.set_rate(learning_rate(progress, step))
-        ema.schedule(step)
-        losses = stepper.replay()
-        step, count = step + 1, count + 1
-        for name, value in losses.items():
-            sums[name] = sums[name] + value if name in sums else value.clone()
-        now = time.monotonic()
-        if now - logged > log_every or (steps is not None and step == steps):
-            means = {name: float(value) / count for name, value in sums.items()}
-            rate = (step - first) / max(1e-9, time.monotonic() - began)
-            if rank == 0:
-                with log.open("a") as lines:
-                    lines.write(json.dumps({"step": step, "seconds": round(elapsed, 1), "rate": rate, **means}) + "\n")
-                report(
-                    f"step {step}  {elapsed:.0f} s  {rate:.1f}/s  "
-                    + "  ".join(f"{k} {v:.4g}" for k, v in means.items())
-                )
-            if not all(v == v for v in means.values()):
-                raise FloatingPointError(f"loss is not finite at step {step}; {state} holds the last good state")
-            logged, sums, count = now, {}, 0
-        if now - saved > save_every and rank == 0:
-            save_state(state, trainee.model, ema, step, elapsed)
-            saved = now
-    if rank == 0:
-        save_state(state, trainee.model, ema, step, before + time.monotonic() - began)
+    finite = True
+    try:
+        while True:
+            elapsed = before + time.monotonic() - began
+            progress = max(elapsed / seconds if seconds else 0.0, step / steps if steps else 0.0)
+            if progress >= 1:
+                break
+            trainee.advance(progress, step)
+            phases = trainee.phases(progress)
+            if [p.name for p in phases] != [p.name for p in current] or stepper is None:
+                current, stepper = phases, Step(_wrap(phases, world), device, ema, graph and world == 1)
+            stepper.set_rate(learning_rate(progress, step))
+            ema.schedule(step)
+            losses = stepper.replay()
+            step, count = step + 1, count + 1
+            for name, value in losses.items():
+                sums[name] = sums[name] + value if name in sums else value.clone()
+            now = time.monotonic()
+            if now - logged > log_every or (steps is not None and step == steps):
+                means = {name: float(value) / count for name, value in sums.items()}
+                rate = (step - first) / max(1e-9, time.monotonic() - began)
+                if rank == 0:
+                    with log.open("a") as lines:
+                        lines.write(
+                            json.dumps({"step": step, "seconds": round(elapsed, 1), "rate": rate, **means}) + "\n"
+                        )
+                    report(
+                        f"step {step}  {elapsed:.0f} s  {rate:.1f}/s  "
+                        + "  ".join(f"{k} {v:.4g}" for k, v in means.items())
+                    )
+                finite = all(math.isfinite(v) for v in means.values())
+                if not finite:
+                    raise FloatingPointError(f"loss is not finite at step {step}; {state} holds the last good state")
+                logged, sums, count = now, {}, 0
+            if now - saved > save_every and rank == 0:
+                save_state(state, trainee.model, ema, step, elapsed)
+                saved = now
+    finally:  # a run that is stopped, by a signal too, keeps what it learned
+        if rank == 0 and finite:
+            save_state(state, trainee.model, ema, step, before + time.monotonic() - began)
     return means
