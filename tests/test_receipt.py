@@ -12,6 +12,7 @@ import soundfile
 
 from conftest import RATE, sung
 from unisinger_cli.cli.output import as_json
+from unisinger_cli.pipeline import voices
 from unisinger_cli.pipeline.deliver import deliver
 from unisinger_cli.pipeline.receipt import receipt, sha256
 from unisinger_cli.requests import ConvertRequest, SamplerConfig, SongRequest
@@ -69,6 +70,16 @@ def test_receipt_has_only_paths_that_the_user_typed(tmp_path: Path, monkeypatch:
     assert told["command"] == "convert"
     assert str(tmp_path) not in as_json(told)
     assert as_json(told).count("/") == as_json(told).count("a/b")  # no path has a folder in it
+
+
+def test_a_saved_voice_is_told_by_its_name() -> None:
+    path = voices.path_of("anna")
+    path.parent.mkdir()
+    path.write_bytes(b"x")
+    request = ConvertRequest(Path("a.wav"), path)
+    told = receipt(Model(), request, made(), {"mix": Path("o.wav")}, {"target": path}, seconds=1.0)
+    assert told["request"]["target"] == "anna"
+    assert told["inputs"]["target"] == {"path": "anna", "sha256": sha256(path)}
 
 
 def test_parts_land_together(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from unisinger_cli import __version__
+from unisinger_cli.pipeline import voices
 from unisinger_cli.requests import ConvertRequest, SongRequest
 from unisinger_cli.types import Result
 
@@ -49,9 +50,9 @@ def receipt(
         "command": "song" if isinstance(request, SongRequest) else "convert",
         "output": str(files["mix"]),
         "files": {name: str(path) for name, path in files.items()},
-        "request": asdict(request),
+        "request": {k: _typed(v) if isinstance(v, Path) else v for k, v in asdict(request).items()},
         "seed": request.sampler.seed,
-        "inputs": {name: {"path": str(path), "sha256": sha256(path)} for name, path in inputs.items()},
+        "inputs": {name: {"path": _typed(path), "sha256": sha256(path)} for name, path in inputs.items()},
         "model": {"name": model.name, "sha256": model.sha256},
         "device": str(model.device),
         "versions": versions(),
@@ -65,6 +66,11 @@ def receipt(
         "plan": None if result.plan is None else asdict(result.plan),
         "consent": CONSENT,
     }
+
+
+def _typed(path: Path) -> str:
+    """A path as the user gave it: of a saved voice, that was its name."""
+    return path.stem if path.parent == voices.folder() else str(path)
 
 
 def sha256(path: Path) -> str:
