@@ -1,7 +1,7 @@
 # Everything happens in .venv, which the targets build when it is missing or out of date.
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 # Exact versions, where there are some for this Python.
 PINS := $(shell $(PYTHON) -c "import sys; print('-c constraints.txt' if sys.version_info >= (3, 11) else '')")
 EXAMPLES := examples

@@ -10,6 +10,7 @@ from unisinger_cli import __version__
 from unisinger_cli.cli import exits, output, settings
 from unisinger_cli.cli.commands.convert import convert
 from unisinger_cli.cli.commands.doctor import doctor
+from unisinger_cli.cli.commands.evaluate import evaluate
 from unisinger_cli.cli.commands.models import models
 from unisinger_cli.cli.commands.prepare import prepare
 from unisinger_cli.cli.commands.separate import separate
@@ -78,6 +79,7 @@ app.add_typer(models, name="models")
 app.command()(doctor)
 app.add_typer(prepare, name="prepare")
 app.command()(train)
+app.command()(evaluate)
 
 
 def main() -> int:

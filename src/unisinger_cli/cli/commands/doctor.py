@@ -98,9 +98,7 @@ def _extras() -> list[dict[str, Any]]:
     for extra, (modules, gives) in EXTRAS.items():
         missing = [module for module in modules if find_spec(module) is None]
         command = f"pip install 'unisinger[{extra}]'"
-        rows.append(
-            {"extra": extra, "installed": not missing, "missing": missing, "gives": gives, "install": command}
-        )
+        rows.append({"extra": extra, "installed": not missing, "missing": missing, "gives": gives, "install": command})
     return rows
 
 
@@ -131,9 +129,7 @@ def _text(data: dict[str, Any]) -> str:
         rows.append(["torch", f"cannot be used: {torch['error']}"])
     else:
         fast = ", bfloat16 in hardware" if torch["bfloat16"] else ""
-        rows.append(
-            ["torch", f"{', '.join(torch['devices'])}; {torch['cpu']}{fast}, {torch['threads']} threads"]
-        )
+        rows.append(["torch", f"{', '.join(torch['devices'])}; {torch['cpu']}{fast}, {torch['threads']} threads"])
     if not checkpoint["found"]:
         state = "not found"
     else:
@@ -141,9 +137,7 @@ def _text(data: dict[str, Any]) -> str:
         state += f", {checkpoint['size'] / 2**20:.1f} MiB, sha256 {checkpoint['sha256'][:12]}"
     rows.append(["checkpoint", f"{checkpoint['path']}: {state}"])
     for item in data["extras"]:
-        rows.append(
-            [f"[{item['extra']}]", f"{item['gives']}: {'ok' if item['installed'] else item['install']}"]
-        )
+        rows.append([f"[{item['extra']}]", f"{item['gives']}: {'ok' if item['installed'] else item['install']}"])
     for item in data["weights"]:
         state = "ok" if item["installed"] else f"unisinger models pull {item['name']}"
         rows.append([item["name"], f"{item['gives']}: {state}"])

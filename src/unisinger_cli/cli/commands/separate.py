@@ -71,9 +71,7 @@ def separate(
         vocal, accomp = stage.separate(mix, separator, reporter.step)
         peak = max(float(abs(part.samples).max()) for part in (mix, vocal, accomp))
         if peak > 1:
-            notes.append(
-                f"a stem would pass full scale, so both were turned down to {1 / peak:.3f} of their level"
-            )
+            notes.append(f"a stem would pass full scale, so both were turned down to {1 / peak:.3f} of their level")
             vocal, accomp = (Audio(part.samples / peak, part.rate) for part in (vocal, accomp))
         reporter.stage("writing")
         record = {

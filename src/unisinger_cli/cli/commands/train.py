@@ -20,6 +20,7 @@ class Step(str, Enum):
 
     aligner = "aligner"
     codec = "codec"
+    decoder = "decoder"
     content = "content"
     timbre = "timbre"
     features = "features"
@@ -57,7 +58,8 @@ def train(
     """Make a checkpoint, step by step.
 
     It learns from packs that `unisinger prepare` wrote. Each of codec, content, timbre and flow leaves
-    part.safetensors in its folder; bundle joins the four. Through torchrun, a step runs on several GPUs.
+    part.safetensors in its folder; bundle joins the four. decoder teaches the codec's decoder further while its latents
+    stay as they are. Through torchrun, a step runs on several GPUs.
 
     \b
     Examples:
@@ -123,5 +125,5 @@ def _check(step: Step, packs: list[Path], files: list[Path], seconds: float | No
     for file in files:
         if not file.is_file():
             raise InputError(f"{file} does not exist")
-    if step in (Step.codec, Step.content, Step.timbre, Step.flow) and seconds is None and steps is None:
+    if step in (Step.codec, Step.decoder, Step.content, Step.timbre, Step.flow) and seconds is None and steps is None:
         raise UsageError("how long to train is not given", "such as --seconds 600, or --steps 8000")

@@ -26,14 +26,10 @@ class Format(str, Enum):
 
 
 def transcribe(
-    source: Annotated[
-        Path, typer.Argument(metavar="IN", help="The recording; a vocal without accompaniment is best.")
-    ],
+    source: Annotated[Path, typer.Argument(metavar="IN", help="The recording; a vocal without accompaniment is best.")],
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--output", "-o", metavar="FILE", help="Write there; .txt, .lrc, .srt or .json.  [default: show]"
-        ),
+        typer.Option("--output", "-o", metavar="FILE", help="Write there; .txt, .lrc, .srt or .json.  [default: show]"),
     ] = None,
     format_: Annotated[
         Format | None, typer.Option("--format", help="Instead of what the ending of -o says.  [default: txt]")
@@ -46,9 +42,7 @@ def transcribe(
     ] = Model.base,
     weights: Annotated[
         Path | None,
-        typer.Option(
-            "--weights", metavar="FILE.pt", help="Another Whisper model.  [default: of `models pull`]"
-        ),
+        typer.Option("--weights", metavar="FILE.pt", help="Another Whisper model.  [default: of `models pull`]"),
     ] = None,
     force: options.Force = False,
     json: options.Json = False,

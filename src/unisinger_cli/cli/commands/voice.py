@@ -26,9 +26,7 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the voice: le
 @voice.command()
 def add(
     name: Name,
-    recordings: Annotated[
-        list[Path], typer.Argument(metavar="RECORDING...", help="Recordings of that one voice.")
-    ],
+    recordings: Annotated[list[Path], typer.Argument(metavar="RECORDING...", help="Recordings of that one voice.")],
     consent: Annotated[
         str | None,
         typer.Option("--consent", metavar="TEXT", help="Who agreed to what, and when. Kept with the voice."),
@@ -48,9 +46,7 @@ def add(
     """
     output.screen.json, output.screen.quiet = json, quiet
     if consent is None or not consent.strip():
-        raise UsageError(
-            "--consent is missing", 'say whose voice it is and who agreed: --consent "my own voice"'
-        )
+        raise UsageError("--consent is missing", 'say whose voice it is and who agreed: --consent "my own voice"')
     from unisinger_cli.errors import InputError
     from unisinger_cli.pipeline import voices
 

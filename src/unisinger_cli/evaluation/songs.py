@@ -1,0 +1,146 @@
+"""The part "song": lyrics sung in the voices of test speakers, with an accompaniment."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from unisinger_cli.audio import loudness, read
+from unisinger_cli.errors import UnisingerError
+from unisinger_cli.evaluation.bench import Bench, other, stacked
+from unisinger_cli.evaluation.clips import Clip, references
+from unisinger_cli.evaluation.findings import Item, Part, Score, mean
+from unisinger_cli.evaluation.metrics import (
+    chord_agreement,
+    copied,
+    key_shares,
+    likeness,
+    note_pitch,
+    recognised_share,
+    sounding_share,
+)
+from unisinger_cli.evaluation.spectra import chroma
+from unisinger_cli.pipeline.reporter import Silent
+from unisinger_cli.pipeline.scores import pitch_agreement
+from unisinger_cli.pipeline.song import song
+from unisinger_cli.requests import SongRequest
+from unisinger_cli.types import Audio, Floats, Pitch, SongPlan
+
+LYRICS = (  # written for this evaluation; nothing of it is in the training data
+    "Lanterns over the water tonight\nTurn every wave into silver light",
+    "I left my shoes by the garden wall\nAnd danced with the leaves in the early fall",
+    "The train rolls slow through the northern snow\nAnd nobody asks where the children go",
+    "Hold on to the rope and do not look down\nThe whole wide valley is one little town",
+)
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A song with what it is compared to."""
+
+    reference: Path
+    voice: Floats
+    pitch: Pitch
+    plan: SongPlan
+    accomp: Audio
+    chroma: Floats
+    times: NDArray[np.float64]
+
+
+def run(bench: Bench, clips: Sequence[Clip], count: int) -> Part:
+    """Sing `count` songs, each with the next of LYRICS, reference and seed."""
+    singers = references(clips, np.random.default_rng(bench.sampler.seed))
+    made: list[_Made] = []
+    items: list[Item] = []
+    for i, reference in bench.each("singing", singers[:count]):
+        title = f"lyrics {i % len(LYRICS) + 1} by {reference.speaker}"
+        try:
+            one, values, sounds = _sing(bench, i, reference)
+        except UnisingerError as error:
+            bench.miss(title, error)
+            continue
+        made.append(one)
+        items.append(Item(f"{title}, {one.plan.score.key}, {one.plan.score.bpm:.0f} bpm", values, sounds))
+    return Part("song", _scores(bench, made, items), tuple(items), tuple(bench.failed))
+
+
+def _sing(bench: Bench, i: int, reference: Clip) -> tuple[_Made, dict[str, float | None], dict[str, str]]:
+    studio = bench.studio
+    request = SongRequest(LYRICS[i % len(LYRICS)], reference.path, sampler=bench.seeded(i))
+    result = song(studio, request, Silent())
+    plan, accomp, vocal = result.plan, result.stems.accomp, result.stems.vocal
+    assert plan is not None and accomp is not None  # what `song` returns always has both
+    accomp = Audio(accomp.mono()[None], accomp.rate)
+    found, times = chroma(accomp.samples[0], accomp.rate)
+    pitch = studio.pitch(vocal)
+    one = _Made(reference.path, bench.judge.embed(vocal), pitch, plan, accomp, found, times)
+    shares = key_shares(found, plan.score.key)
+    wanted = note_pitch(plan, len(pitch.hz), pitch.frame_rate)
+    values = pitch_agreement(pitch, wanted) | {
+        "similarity_to_reference": float(one.voice @ bench.voice_of(reference.path)),
+        "chord_agreement": chord_agreement(found, times, plan.score.chords),
+        "share_in_key": None if shares is None else shares[0],
+        "share_in_other_keys": None if shares is None else shares[1],
+        "accomp_loudness_lufs": loudness(result.stems.accomp) if result.stems.accomp is not None else None,
+        "vocal_loudness_lufs": loudness(vocal),
+        "accomp_sounding": sounding_share(accomp),
+        "real_time_factor": sum(result.seconds_by_stage.values()) / plan.seconds,
+        "seconds": plan.seconds,
+    }
+    sounds = {
+        "mix": bench.keep(f"song-{i:02d}", result.stems.mix),
+        "vocal": bench.keep(f"song-{i:02d}.vocal", vocal),
+        "accompaniment": bench.keep(f"song-{i:02d}.accomp", accomp),
+        "reference": bench.keep(f"song-{i:02d}.reference", read(reference.path)),
+    }
+    return one, values, sounds
+
+
+def _scores(bench: Bench, made: list[_Made], items: list[Item]) -> tuple[Score, ...]:
+    """Controls: the plan of another song, the reference of another, the other keys, and a true copy."""
+    n = len(made)
+    bench.reporter.stage("comparing")
+
+    def average(name: str) -> float | None:
+        return mean(item.values[name] for item in items)
+
+    def crossed(name: str) -> float | None:
+        return mean(
+            pitch_agreement(one.pitch, note_pitch(made[other(i, n)].plan, len(one.pitch.hz), one.pitch.frame_rate))[
+                name
+            ]
+            for i, one in enumerate(made)
+            if n > 1
+        )
+
+    chords = mean(
+        chord_agreement(one.chroma, one.times, two.plan.score.chords) for one in made for two in made if one is not two
+    )
+    voices = stacked([one.voice for one in made])
+    singers = stacked([bench.voice_of(one.reference) for one in made])
+    strangers = mean(float(voices[i] @ singers[j]) for i in range(n) for j in range(n) if i != j)
+    alike = [likeness(one.accomp, two.accomp) for one, two in combinations(made, 2)]
+    copies = mean(likeness(one.accomp, copied(one.accomp, np.random.default_rng(i))) for i, one in enumerate(made))
+    return (
+        Score("pitch_correlation", average("pitch_correlation"), crossed("pitch_correlation"), "another plan"),
+        Score("pitch_error_cents", average("pitch_error_cents"), crossed("pitch_error_cents"), "another plan"),
+        Score("similarity_to_reference", average("similarity_to_reference"), strangers, "other references"),
+        Score("recognised_among_all", recognised_share(voices, singers), 1 / n if n else None, "chance"),
+        Score("chord_agreement", average("chord_agreement"), chords, "chords of the other songs"),
+        Score("share_in_key", average("share_in_key"), average("share_in_other_keys"), "the eleven other keys"),
+        Score("accomp_loudness_lufs", average("accomp_loudness_lufs"), average("vocal_loudness_lufs"), "the vocal"),
+        Score("accomp_sounding", average("accomp_sounding"), 0.0, "silence", at_least=0.5),
+        Score(
+            "accomp_most_alike",
+            max((value for value in alike if value is not None), default=None),
+            copies,
+            "late, quiet, noisy copies",
+            at_most=0.8 if n > 1 else None,
+        ),
+        Score("real_time_factor", average("real_time_factor")),
+    )

@@ -1,0 +1,59 @@
+"""The whole evaluation: parts of it on the test speakers of packs, in a fixed and seeded choice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from unisinger_cli.errors import ModelError
+from unisinger_cli.evaluation import conversion, roundtrip, songs, speed
+from unisinger_cli.evaluation.bench import Bench
+from unisinger_cli.evaluation.clips import references, unheard_clips
+from unisinger_cli.evaluation.findings import PARTS, Part
+from unisinger_cli.evaluation.judge import Judge
+from unisinger_cli.pipeline.reporter import Reporter
+from unisinger_cli.pipeline.studio import Studio
+from unisinger_cli.requests import SamplerConfig
+
+ITEMS = {"codec": 12, "convert": 20, "song": 6}
+_RUN = {"codec": roundtrip.run, "convert": conversion.run, "song": songs.run}
+
+
+def evaluate(
+    studio: Studio,
+    packs: Sequence[Path],
+    out: Path,
+    sampler: SamplerConfig,
+    reporter: Reporter,
+    *,
+    parts: Sequence[str] = PARTS,
+    items: int | None = None,
+    checkpoint: str | None = None,
+    threads: int = 2,
+) -> list[Part]:
+    """Run `parts`, in their order, and write their sounds under `out`.
+
+    The seed of `sampler` also chooses the clips. `items` overrides how many items each part makes; `checkpoint`
+    is what `studio` was opened with, for the process that measures the speed. Items that fail are told in their
+    part's `failed`.
+
+    Raises MissingExtra without resemblyzer, InputError where a pack has no test speaker.
+    """
+    clips = unheard_clips(packs)
+    judge = Judge() if set(parts) & set(_RUN) else None
+    found = []
+    for name in (name for name in PARTS if name in parts):
+        if judge is not None and name in _RUN:
+            bench = Bench(studio, judge, out, sampler, reporter)
+            found.append(_RUN[name](bench, clips, ITEMS[name] if items is None else items))
+        else:
+            reporter.stage("timing")
+            reference = references(clips, np.random.default_rng(sampler.seed))[0]
+            try:
+                found.append(speed.run(checkpoint, str(studio.device), threads, reference.path, sampler.steps))
+            except ModelError as error:  # what the other parts found is not lost
+                reporter.note(error.message)
+                found.append(Part(name, (), (), (error.message,)))
+    return found
