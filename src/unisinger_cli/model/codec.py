@@ -1,7 +1,8 @@
 """VAE codec: 44.1 kHz sound <-> 64-channel latents at 43.07 frames a second.
 
 A phase-free encoder (log spectra at three resolutions), and a Vocos-like decoder (Siuzdak 2023, arXiv 2306.00814):
-ConvNeXt blocks at the latent rate and an inverse STFT, no transposed convolutions.
+ConvNeXt blocks at the latent rate and an inverse STFT, no transposed convolutions. Where the pitch is known, the
+decoder filters a pulse train (`model.source`) besides.
 
 Shapes: b batch, l samples (a multiple of hop), n = l/hop latent frames, c latent channels.
 """
@@ -14,9 +15,11 @@ import torch
 from torch import Tensor, nn
 
 from unisinger_cli.model.config import CodecConfig
-from unisinger_cli.model.ops import ConvNeXtBlock, compress, mel_filterbank, stft_magnitude
+from unisinger_cli.model.ops import ConvNeXtBlock, compress, mel_filterbank, stft, stft_magnitude
+from unisinger_cli.model.source import band_weights, minimum_phase
 
 _LOW_BINS = 400  # linear-frequency bins below 4.3 kHz: they resolve the harmonics
+_HARMONIC = math.log(16) - 0.5  # pulses through the average log-magnitude end up some 6 dB below what is there
 _LOWEST_HZ = 15.0  # mel losses do not see what lies below, and it grows unless it is masked
 
 
@@ -58,9 +61,10 @@ class CodecEncoder(nn.Module):
 
 
 class CodecDecoder(nn.Module):
-    """[b, n, c] -> [b, n*hop]."""
+    """Latents [b, n, c] and, for a voice, its pulse train [b, n*hop] -> [b, n*hop]."""
 
     window: Tensor
+    bands: Tensor
 
     def __init__(self, config: CodecConfig) -> None:
         super().__init__()
@@ -73,6 +77,10 @@ class CodecDecoder(nn.Module):
         )
         self.norm_out = nn.LayerNorm(config.decoder_width)
         self.head = nn.Linear(config.decoder_width, config.n_fft + 2)
+        self.filter = nn.Linear(config.decoder_width, config.source_bands)
+        nn.init.zeros_(self.filter.weight)
+        bins = config.n_fft // 2 + 1
+        self.register_buffer("bands", band_weights(config.source_bands, bins, config.rate), persistent=False)
         self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
 
     @property
@@ -81,15 +89,31 @@ class CodecDecoder(nn.Module):
         overlap = self.config.n_fft // self.config.hop
         return 1 + 3 * self.config.decoder_blocks + overlap
 
-    def forward(self, latent: Tensor) -> Tensor:
+    def forward(self, latent: Tensor, pulses: Tensor | None = None) -> Tensor:
         x = self.norm_in(self.project(latent.transpose(1, 2)).transpose(1, 2))
         for block in self.blocks:
             x = block(x)
-        magnitude, phase = self.head(self.norm_out(x)).float().transpose(1, 2).chunk(2, dim=1)
+        x = self.norm_out(x)
+        magnitude, phase = self.head(x).float().transpose(1, 2).chunk(2, dim=1)
         magnitude = magnitude.clamp(max=7).exp()
         lowest = math.ceil(_LOWEST_HZ * self.config.n_fft / self.config.rate)
         keep = torch.arange(magnitude.shape[1], device=magnitude.device)[:, None] >= lowest
-        return self._overlap_add(torch.polar(magnitude * keep, phase))
+        spectrum = torch.polar(magnitude * keep, phase)
+        if pulses is not None:
+            filters = minimum_phase(self.filter(x).float() @ self.bands).transpose(1, 2)
+            spectrum = spectrum + filters * stft(pulses, self.config.n_fft, self.config.hop)
+        return self._overlap_add(spectrum)
+
+    @torch.no_grad()
+    def start_filter(self) -> None:
+        """Start the harmonics' filter at the envelope of the magnitudes that the decoder makes already, unless it has
+        learned something."""
+        if self.filter.weight.any():
+            return
+        average = self.bands / self.bands.sum(1, keepdim=True)
+        half = self.bands.shape[1]
+        self.filter.weight.copy_(average @ self.head.weight[:half])
+        self.filter.bias.copy_(average @ self.head.bias[:half] - _HARMONIC)
 
     def _overlap_add(self, spectrum: Tensor) -> Tensor:
         """Inverse STFT with frames centred as in `ops.stft_magnitude`: [b, bins, n] -> [b, n*hop]."""
@@ -122,6 +146,7 @@ class Codec(nn.Module):
         mean, _ = self.encoder(audio)
         return (mean - self.latent_mean) / self.latent_std
 
-    def decode(self, latent: Tensor) -> Tensor:
-        """Normalised latents [b, n, c] -> [b, n*hop]."""
-        return self.decoder(latent * self.latent_std + self.latent_mean)
+    def decode(self, latent: Tensor, pulses: Tensor | None = None) -> Tensor:
+        """Normalised latents [b, n, c], and the pulses of `source.pulse_train` where the pitch is known, [b, n*hop]
+        -> [b, n*hop]."""
+        return self.decoder(latent * self.latent_std + self.latent_mean, pulses)

@@ -44,6 +44,7 @@ class CodecConfig:
     encoder_blocks: int = 6
     decoder_width: int = 512
     decoder_blocks: int = 6
+    source_bands: int = 160  # points of the decoder's filter for the harmonics
     expansion: int = 3  # hidden width of a ConvNeXt block over its width
 
     @property

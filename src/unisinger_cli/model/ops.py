@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-def stft_magnitude(audio: Tensor, n_fft: int, hop: int) -> Tensor:
-    """|STFT| of audio [b, l], l a multiple of hop, scaled by 1/sqrt(n_fft) -> [b, n_fft/2+1, l/hop].
+def stft(audio: Tensor, n_fft: int, hop: int) -> Tensor:
+    """STFT of audio [b, l], l a multiple of hop, scaled by 1/sqrt(n_fft) -> complex [b, n_fft/2+1, l/hop].
 
     Frame i is centred on the middle of samples [i*hop, (i+1)*hop): that is what "on the latent clock" means.
     """
@@ -22,10 +22,15 @@ def stft_magnitude(audio: Tensor, n_fft: int, hop: int) -> Tensor:
     pad = (n_fft - hop) // 2
     audio = F.pad(audio.float(), (pad, n_fft - hop - pad))
     window = torch.hann_window(n_fft, device=audio.device)
-    spectrum = torch.stft(audio, n_fft, hop, window=window, center=False, return_complex=True)
+    return torch.stft(audio, n_fft, hop, window=window, center=False, return_complex=True) / math.sqrt(n_fft)
+
+
+def stft_magnitude(audio: Tensor, n_fft: int, hop: int) -> Tensor:
+    """|STFT| on the same frames, safe to derive at digital silence -> [b, n_fft/2+1, l/hop]."""
+    spectrum = stft(audio, n_fft, hop)
     # sqrt(x + tiny) has a finite gradient at digital silence, abs() has none
     power = torch.view_as_real(spectrum).square().sum(-1)
-    return (power + 1e-12).sqrt() / math.sqrt(n_fft)
+    return (power + 1e-12 / n_fft).sqrt()
 
 
 def mel_filterbank(rate: int, n_fft: int, bands: int, low: float = 0.0, high: float | None = None) -> Tensor:

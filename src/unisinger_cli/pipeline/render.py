@@ -51,7 +51,8 @@ def render(
     reporter.stage("sampling")
     latents = sample(studio.model, condition, sampler, reporter.step)
     reporter.stage("decoding")
-    sounds = {group: _fit(decode(studio.model, value), samples) for group, value in latents.items()}
+    pitch = {"vocal": condition.pitch}
+    sounds = {group: _fit(decode(studio.model, z, pitch.get(group)), samples) for group, z in latents.items()}
     vocal = Audio(shape_vocal(sounds["vocal"].samples[0])[None], studio.rate)
     accomp = sounds.get("accomp")
     if accomp is not None:

@@ -14,21 +14,26 @@ if TYPE_CHECKING:
 STRETCH = 1024  # latent frames decoded at once, 24 s
 
 
-def decode(model: UniSinger, latents: Floats) -> Audio:
-    """Normalised latents [n, channels] -> mono sound of n * hop samples.
+def decode(model: UniSinger, latents: Floats, hz: Floats | None = None) -> Audio:
+    """Normalised latents [n, channels], and F0 [n] in Hz (0 unvoiced) where they are a voice of known pitch, -> mono
+    sound of n * hop samples.
 
     Each stretch is decoded with as much context as the decoder's layers and the overlapping windows of its inverse STFT
     reach, and cut to its own frames.
     """
     import torch
 
+    from unisinger_cli.model.source import pulse_train
+
     codec = model.codec
-    hop, context = codec.config.hop, codec.decoder.context
+    hop, context, device = codec.config.hop, codec.decoder.context, codec.latent_mean.device
     pieces = []
     with torch.inference_mode():
+        pulses = None if hz is None else pulse_train(torch.from_numpy(hz)[None].to(device), hop, codec.config.rate)
         for first in range(0, len(latents), STRETCH):
-            left = max(0, first - context)
-            piece = torch.from_numpy(latents[left : first + STRETCH + context])[None].to(codec.latent_mean.device)
-            sound = codec.decode(piece)[0].cpu().numpy()
+            left, right = max(0, first - context), min(len(latents), first + STRETCH + context)
+            piece = torch.from_numpy(latents[left:right])[None].to(device)
+            heard = None if pulses is None else pulses[:, left * hop : right * hop]
+            sound = codec.decode(piece, heard)[0].cpu().numpy()
             pieces.append(sound[(first - left) * hop : (first - left + STRETCH) * hop])
     return Audio(np.concatenate(pieces)[None], codec.config.rate)

@@ -1,11 +1,16 @@
-"""Training of the codec: spectral reconstruction and KL, with an adversary in the second part of the run."""
+"""Training of the codec: spectral reconstruction and KL, with an adversary in the second part of the run; and of its
+decoder alone, while the latents that others have learned from stay as they are."""
 
 from __future__ import annotations
 
+import itertools
+
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from unisinger_cli.model.codec import Codec
+from unisinger_cli.model.source import pulse_train
 from unisinger_cli.training.adversary import Adversary
 from unisinger_cli.training.dataset import AudioBank
 from unisinger_cli.training.optim import Phase
@@ -13,48 +18,87 @@ from unisinger_cli.training.spectral_losses import SpectralLoss
 
 _SAMPLES = 65536  # per crop
 _JUDGED = 16384  # samples of a crop, and half the crops, are shown to the adversary
+_INEXACT = 0.15  # noise on the latents that the decoder alone learns from, in standard deviations
 _WEIGHTS = {"mel": 45.0, "linear": 1.0, "energy": 4.0, "kl": 1e-3, "hinge": 1.0, "features": 4.0}
 
 
 class CodecBatch:
-    """Crops of voices, accompaniments and their sums, at random levels."""
+    """Crops of voices, accompaniments and their sums, at random levels.
 
-    def __init__(self, voices: AudioBank, accompaniments: AudioBank | None, size: int) -> None:
-        self.voices, self.accompaniments, self.size = voices, accompaniments, size
+    `hz` is the F0 of the bank of voices, one number per latent frame, 0 where unvoiced or not known.
+    """
 
-    def draw(self) -> Tensor:
+    def __init__(self, voices: AudioBank, hz: Tensor, accompaniments: AudioBank | None, size: int, rate: int) -> None:
+        self.voices, self.accompaniments, self.size, self.rate = voices, accompaniments, size, rate
+        self.hz = torch.stack([hz, bridged(hz)])
+
+    def draw(self) -> tuple[Tensor, Tensor]:
+        """Sound [b, l] and the pulses [b, l] of those crops that are a voice alone."""
         clips = self.voices.choose(self.size)
-        voice, _ = self.voices.random(clips, _SAMPLES)
+        voice, starts = self.voices.random(clips, _SAMPLES)
         voice = voice * self._gain(voice.device)
+        index = torch.arange(self.size, device=voice.device)
+        kind = index[:, None] / self.size
         if self.accompaniments is None:
-            return voice
-        clips = self.accompaniments.choose(self.size)
-        accompaniment, _ = self.accompaniments.random(clips, _SAMPLES)
-        accompaniment = accompaniment * self._gain(voice.device)
-        kind = torch.arange(self.size, device=voice.device)[:, None] / self.size
-        sung = (kind < 0.7).float()  # 50 % voices, 20 % sums, 30 % accompaniments
-        played = (kind >= 0.5).float()
-        return voice * sung + accompaniment * played
+            sung, sound = torch.ones_like(kind), voice
+        else:
+            clips = self.accompaniments.choose(self.size)
+            accompaniment, _ = self.accompaniments.random(clips, _SAMPLES)
+            accompaniment = accompaniment * self._gain(voice.device)
+            sung = (kind < 0.7).float()  # 50 % voices, 20 % sums, 30 % accompaniments
+            played = (kind >= 0.5).float()
+            sound = voice * sung + accompaniment * played
+            sung = 1 - played
+        hop = self.voices.hop
+        frames = (starts // hop)[:, None] + torch.arange(_SAMPLES // hop, device=voice.device)
+        # every second voice hears the pulses through its consonants too, as a score does not stop for them; and one
+        # in eight hears none
+        hz = self.hz[(index % 2)[:, None], frames] * sung * (index % 8 != 7)[:, None]
+        return sound, pulse_train(hz, hop, self.rate)
 
     def _gain(self, device: torch.device) -> Tensor:
         return 10 ** ((torch.rand(self.size, 1, device=device) * 18 - 12) / 20)
 
 
+def bridged(hz: Tensor, longest: int = 12) -> Tensor:
+    """F0 [n] with gaps of up to `longest` frames filled by a straight line in log-F0."""
+    track = hz.cpu().numpy().copy()
+    voiced = np.flatnonzero(track > 0)
+    for left, right in itertools.pairwise(voiced):
+        if 1 < right - left <= longest + 1:
+            track[left : right + 1] = np.geomspace(track[left], track[right], right - left + 1)
+    return torch.from_numpy(track).to(hz.device)
+
+
 class _Maker(nn.Module):
-    def __init__(self, codec: Codec, batch: CodecBatch, losses: SpectralLoss, adversary: Adversary | None) -> None:
+    def __init__(
+        self,
+        codec: Codec,
+        batch: CodecBatch,
+        losses: SpectralLoss,
+        adversary: Adversary | None,
+        decoder_only: bool,
+    ) -> None:
         super().__init__()
-        self.codec, self.spectral, self.batch = codec, losses, batch
+        self.codec, self.spectral, self.batch, self.decoder_only = codec, losses, batch, decoder_only
         self._adversary = [adversary]  # in a list: its weights are not this phase's
         self.made = self.real = torch.empty(0)
 
     def forward(self) -> dict[str, Tensor]:
-        real = self.batch.draw()
+        real, pulses = self.batch.draw()
         with torch.autocast(real.device.type, torch.bfloat16, enabled=real.device.type == "cuda"):
-            mean, log_variance = self.codec.encoder(real)
-            latent = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
-            made = self.codec.decoder(latent)
-        kl = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1).mean()
-        losses = {**self.spectral(made, real), "kl": kl}
+            if self.decoder_only:
+                with torch.no_grad():
+                    mean, _ = self.codec.encoder(real)
+                    # a flow's latents are never exact
+                    latent = mean + _INEXACT * self.codec.latent_std * torch.randn_like(mean)
+                made, kl = self.codec.decoder(latent, pulses), {}
+            else:
+                mean, log_variance = self.codec.encoder(real)
+                latent = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
+                made = self.codec.decoder(latent, pulses)
+                kl = {"kl": 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1).mean()}
+        losses = {**self.spectral(made, real), **kl}
         adversary = self._adversary[0]
         if adversary is not None:
             self.made, self.real = self._shown(made), self._shown(real)
@@ -81,19 +125,25 @@ class CodecTrainee:
     """Plain until `adversary_from` of the run, then generator and discriminator in turn."""
 
     def __init__(
-        self, codec: Codec, batch: CodecBatch, rate: int, device: torch.device, adversary_from: float = 0.35
+        self,
+        codec: Codec,
+        batch: CodecBatch,
+        device: torch.device,
+        *,
+        decoder_only: bool = False,
+        adversary_from: float = 0.35,
     ) -> None:
         self.model: nn.Module = codec
-        losses = SpectralLoss(rate).to(device)
+        losses = SpectralLoss(batch.rate).to(device)
         adversary = Adversary().to(device)
-        parameters = [p for p in codec.parameters() if p.requires_grad]
+        parameters = list((codec.decoder if decoder_only else codec).parameters())
         betas = (0.8, 0.95)
-        plain = _Maker(codec, batch, losses, None)
-        against = _Maker(codec, batch, losses, adversary)
+        plain = _Maker(codec, batch, losses, None, decoder_only)
+        against = _Maker(codec, batch, losses, adversary, decoder_only)
         judge = _Judge(adversary, against)
-        self._plain = [Phase("plain", plain, parameters, 6e-4, betas)]
+        self._plain = [Phase("plain", plain, parameters, 3e-4 if decoder_only else 6e-4, betas)]
         self._both = [
-            Phase("maker", against, parameters, 5e-4, betas),
+            Phase("maker", against, parameters, 3e-4 if decoder_only else 5e-4, betas),
             Phase("judge", judge, list(adversary.parameters()), 3e-4, betas),
         ]
         self.adversary_from = adversary_from
@@ -110,6 +160,6 @@ def measure_latents(codec: Codec, batch: CodecBatch, draws: int = 8) -> None:
     """Set the per-channel mean and deviation by which latents are normalised."""
     codec.latent_mean.zero_()
     codec.latent_std.fill_(1)
-    latents = torch.cat([codec.encode(batch.draw()).flatten(0, 1) for _ in range(draws)])
+    latents = torch.cat([codec.encode(batch.draw()[0]).flatten(0, 1) for _ in range(draws)])
     codec.latent_mean.copy_(latents.mean(0))
     codec.latent_std.copy_(latents.std(0))

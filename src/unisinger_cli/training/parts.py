@@ -20,14 +20,14 @@ from unisinger_cli.model.unisinger import UniSinger
 from unisinger_cli.training import loop
 from unisinger_cli.training.codec import CodecBatch, CodecTrainee, measure_latents
 from unisinger_cli.training.content import ContentData, ContentLoss, ContentTrainee
-from unisinger_cli.training.dataset import Row, label_frames, load_audio, read_packs
-from unisinger_cli.training.features import encode_clip, load_features
+from unisinger_cli.training.dataset import AudioBank, Row, label_frames, load_audio, read_packs
+from unisinger_cli.training.features import SILENCE, load_features
 from unisinger_cli.training.flow import FlowData, FlowTrainee
 from unisinger_cli.training.timbre import TimbreData, TimbreLoss, TimbreTrainee
 
 Report = Callable[[str], None]
-BATCH = {"codec": 64, "content": 64, "timbre": 192, "flow": 96}
-PARTS = tuple(BATCH)
+PARTS = ("codec", "content", "timbre", "flow")
+BATCH = {"codec": 64, "decoder": 64, "content": 64, "timbre": 192, "flow": 96}
 
 
 def load_parts(model: UniSinger, files: list[Path]) -> list[str]:
@@ -98,7 +98,7 @@ def train(
     report(f"{part}: {preset} on {where}, starting from {', '.join(parts) if parts else 'nothing'}")
     model.to(where)
     size = BATCH[part] if batch is None else batch
-    build = {"codec": _codec, "content": _content, "timbre": _timbre, "flow": _flow}[part]
+    build = {"codec": _codec, "decoder": _decoder, "content": _content, "timbre": _timbre, "flow": _flow}[part]
     trainee, finish = build(model, data, size, where, workers)
     loop.run(
         trainee,
@@ -113,7 +113,7 @@ def train(
     if rank == 0:
         _take_average(trainee.model, out / "state.safetensors")
         finish()
-        save_part(model, part, out / "part.safetensors")
+        save_part(model, "codec" if part == "decoder" else part, out / "part.safetensors")
 
 
 def _take_average(module: torch.nn.Module, state: Path) -> None:
@@ -129,15 +129,37 @@ def _rows(data: list[Path]) -> list[tuple[Path, Row]]:
     return [(folder, row) for folder, row in read_packs(data) if row["vocal"]]
 
 
-def _codec(model: UniSinger, data: list[Path], size: int, device: torch.device, workers: int) -> Built:
+def _codec_batch(model: UniSinger, data: list[Path], size: int, device: torch.device, workers: int) -> CodecBatch:
     rate, hop = model.config.codec.rate, model.config.codec.hop
     # narrow-band and 8-bit recordings teach a codec to be dull and noisy
     rows = [(f, r) for f, r in _rows(data) if r["source_rate"] >= 32000 and r["set"] != "vb_kumi_zh"] or _rows(data)
     voices = load_audio([f / r["vocal"] for f, r in rows], rate, hop, device, workers)
     paths = [f / r["accomp"] for f, r in read_packs(data) if r["accomp"]]
     accomps = load_audio(paths, rate, hop, device, workers) if paths else None
-    batch = CodecBatch(voices, accomps, size)
-    return CodecTrainee(model.codec, batch, rate, device), lambda: measure_latents(model.codec, batch)
+    return CodecBatch(voices, _pitch_of(data, rows, voices), accomps, size, rate)
+
+
+def _codec(model: UniSinger, data: list[Path], size: int, device: torch.device, workers: int) -> Built:
+    batch = _codec_batch(model, data, size, device, workers)
+    return CodecTrainee(model.codec, batch, device), lambda: measure_latents(model.codec, batch)
+
+
+def _decoder(model: UniSinger, data: list[Path], size: int, device: torch.device, workers: int) -> Built:
+    batch = _codec_batch(model, data, size, device, workers)
+    model.codec.decoder.start_filter()
+    return CodecTrainee(model.codec, batch, device, decoder_only=True, adversary_from=0.2), lambda: None
+
+
+def _pitch_of(data: list[Path], rows: list[tuple[Path, Row]], bank: AudioBank) -> Tensor:
+    """F0 of a bank of vocals, end to end as they are: [total latent frames], on the bank's device."""
+    known = {folder: np.load(folder / "f0.npz") for folder in data}
+    tracks = []
+    for (folder, row), length in zip(rows, bank.length.tolist(), strict=True):
+        track = np.zeros(length // bank.hop, dtype=np.float32)
+        found = known[folder][row["id"]][: len(track)]
+        track[: len(found)] = found
+        tracks.append(track)
+    return torch.from_numpy(np.concatenate(tracks)).to(bank.samples.device)
 
 
 def _content(model: UniSinger, data: list[Path], size: int, device: torch.device, workers: int) -> Built:
@@ -146,18 +168,13 @@ def _content(model: UniSinger, data: list[Path], size: int, device: torch.device
     bank = load_audio([f / r["vocal"] for f, r in rows], codec.rate, codec.hop, device, workers)
     ids = {symbol: i for i, symbol in enumerate(model.config.phonemes)}
     names = sorted({r["speaker"] for _, r in rows})
-    pitches = {folder: np.load(folder / "f0.npz") for folder in data}
-    labels, hz = [], []
-    for (folder, row), length in zip(rows, bank.length.tolist(), strict=True):
-        frames = length // codec.hop
-        labels.append(label_frames(row, frames, codec.frame_rate, ids))
-        track = np.zeros(frames, dtype=np.float32)
-        known = pitches[folder][row["id"]][:frames]
-        track[: len(known)] = known
-        hz.append(track)
+    labels = [
+        label_frames(row, length // codec.hop, codec.frame_rate, ids)
+        for (_, row), length in zip(rows, bank.length.tolist(), strict=True)
+    ]
     speaker = torch.tensor([names.index(r["speaker"]) for _, r in rows], device=device)
-    tensors: list[Tensor] = [torch.from_numpy(np.concatenate(x)).to(device) for x in (labels, hz)]
-    contents = ContentData(bank, tensors[0], tensors[1], speaker, model.config, size)
+    sounding = torch.from_numpy(np.concatenate(labels)).to(device)
+    contents = ContentData(bank, sounding, _pitch_of(data, rows, bank), speaker, model.config, size)
     loss = ContentLoss(model.content, contents, len(names), model.config).to(device)
     return ContentTrainee(loss), lambda: None
 
@@ -173,11 +190,6 @@ def _timbre(model: UniSinger, data: list[Path], size: int, device: torch.device,
 
 
 def _flow(model: UniSinger, data: list[Path], size: int, device: torch.device, workers: int) -> Built:
-    clips = load_features(data)
-    hop = model.config.codec.hop
-    quiet = torch.zeros(1, 16 * hop, device=device)
-    nothing = torch.zeros(16, device=device)
-    silence = {k: v.cpu() for k, v in encode_clip(model.eval(), quiet, None, nothing.long(), nothing).items()}
-    silence = {k: v[8:] if k == "vocal" else v[:, 8:] if k == "content" else v for k, v in silence.items()}
+    clips, silence = load_features(data), load_file(data[0] / SILENCE)
     batches = FlowData(clips, silence, model.config, device, size)
     return FlowTrainee(model.flow.train(), batches, 1e-3), lambda: None
