@@ -11,10 +11,11 @@ import pytest
 import soundfile
 
 from conftest import RATE, sung
+from unisinger_cli.backends.weights import sha256_of
 from unisinger_cli.cli.output import as_json
 from unisinger_cli.pipeline import voices
 from unisinger_cli.pipeline.deliver import deliver
-from unisinger_cli.pipeline.receipt import receipt, sha256
+from unisinger_cli.pipeline.receipt import receipt
 from unisinger_cli.requests import ConvertRequest, SamplerConfig, SongRequest
 from unisinger_cli.types import Chord, Note, PlanLine, Result, Score, SongPlan, Stems, Syllable
 
@@ -52,7 +53,7 @@ def test_receipt_tells_what_was_asked_used_and_measured(tmp_path: Path) -> None:
     back = json.loads(as_json(told))
     assert (back["schema"], back["command"], back["output"], back["seed"]) == (1, "song", "o.wav", 7)
     assert back["request"]["sampler"]["words"] == 0
-    assert back["inputs"]["lyrics"]["sha256"] == sha256(lyrics)
+    assert back["inputs"]["lyrics"]["sha256"] == sha256_of(lyrics)
     assert back["model"] == {"name": "mini", "sha256": "ab" * 32}
     assert {"unisinger", "python", "torch", "numpy"} <= set(back["versions"])
     assert back["scores"] == {"similarity": 0.5, "key": None, "broken": None}
@@ -79,7 +80,7 @@ def test_a_saved_voice_is_told_by_its_name() -> None:
     request = ConvertRequest(Path("a.wav"), path)
     told = receipt(Model(), request, made(), {"mix": Path("o.wav")}, {"target": path}, seconds=1.0)
     assert told["request"]["target"] == "anna"
-    assert told["inputs"]["target"] == {"path": "anna", "sha256": sha256(path)}
+    assert told["inputs"]["target"] == {"path": "anna", "sha256": sha256_of(path)}
 
 
 def test_parts_land_together(tmp_path: Path) -> None:
@@ -109,4 +110,4 @@ def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
 def test_sha256_is_of_the_bytes(tmp_path: Path) -> None:
     path = tmp_path / "x"
     path.write_bytes(b"abc")
-    assert sha256(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+    assert sha256_of(path) == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -33,7 +33,8 @@ class SamplerConfig:
 
 @dataclass(frozen=True)
 class SongRequest:
-    """`unisinger song`: lyrics (text, not a path) and, for task 2, a reference voice."""
+    """`unisinger song`: lyrics (text, not a path; `lyrics_name` is what errors call them) and, for task 2, a
+    reference voice."""
 
     lyrics: str
     ref: Path | None = None
@@ -41,6 +42,7 @@ class SongRequest:
     language: str = "en"
     bpm: float | None = None
     key: str | None = None
+    lyrics_name: str = "lyrics"
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
 
     def __post_init__(self) -> None:

@@ -51,6 +51,7 @@ def save_checkpoint(model: UniSinger, path: Path, about: dict[str, Any], *, int8
     }
     temporary = path.with_name(path.name + ".part")
     save_file(tensors, temporary, metadata=metadata)
+    temporary.chmod(0o644)  # it is made for its owner alone, and is meant to be shared
     temporary.replace(path)
 
 

@@ -33,7 +33,7 @@ def _condition(config: ModelConfig, task: int, frames: int, **given: object) -> 
     seen = {"phonemes": mask.phoneme, "content": mask.semantic, "timbre": mask.speaker, "tags": mask.instruct}
     kept = {name: value for name, value in given.items() if seen.get(name, True)}
     absent = dict.fromkeys(("phonemes", "content", "pitch", "score", "tags", "timbre"))
-    return Condition(task=task, frames=frames, groups=mask.groups, **(absent | kept))  # type: ignore[arg-type]
+    return Condition(task=task, frames=frames, groups=mask.groups, **(absent | kept))
 
 
 def from_plan(config: ModelConfig, plan: SongPlan, timbre: Timbre | None, rng: np.random.Generator) -> Condition:

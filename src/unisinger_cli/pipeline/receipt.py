@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 import sys
 from collections.abc import Mapping
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from unisinger_cli import __version__
+from unisinger_cli.backends.weights import sha256_of
 from unisinger_cli.pipeline import voices
 from unisinger_cli.requests import ConvertRequest, SongRequest
 from unisinger_cli.types import Result
@@ -52,7 +52,7 @@ def receipt(
         "files": {name: str(path) for name, path in files.items()},
         "request": {k: _typed(v) if isinstance(v, Path) else v for k, v in asdict(request).items()},
         "seed": request.sampler.seed,
-        "inputs": {name: {"path": _typed(path), "sha256": sha256(path)} for name, path in inputs.items()},
+        "inputs": {name: {"path": _typed(path), "sha256": sha256_of(path)} for name, path in inputs.items()},
         "model": {"name": model.name, "sha256": model.sha256},
         "device": str(model.device),
         "versions": versions(),
@@ -71,15 +71,6 @@ def receipt(
 def _typed(path: Path) -> str:
     """A path as the user gave it: of a saved voice, that was its name."""
     return path.stem if path.parent == voices.folder() else str(path)
-
-
-def sha256(path: Path) -> str:
-    """Hex digest of a file's bytes."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def peak_memory() -> float | None:

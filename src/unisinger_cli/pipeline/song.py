@@ -33,7 +33,7 @@ def song(studio: Studio, request: SongRequest, reporter: Reporter) -> Result:
     clock = Timed(reporter)
     rng = np.random.default_rng(request.sampler.seed)
     clock.stage("lyrics")
-    lyrics = read_lyrics(request.lyrics, request.language)
+    lyrics = read_lyrics(request.lyrics, request.language, name=request.lyrics_name)
     clock.stage("reference")
     voice = None if request.ref is None else reference(studio, request.ref)
     timbre = None if voice is None else voice.timbre

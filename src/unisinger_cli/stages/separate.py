@@ -69,10 +69,10 @@ def is_mix(audio: Audio) -> bool:
     each other, the spectral peaks are that the strongest series does not explain. Drums alone, and
     instruments that glide as voices do, are not noticed.
 
-    Measured on recordings and accompaniments that the threshold was not chosen on: 1 of 243 solo recordings
-    (songs, sung syllables, speech) was called a mix, 2 of 238 of them with noise, reverberation, compression
-    or without pauses, none of 46 gently tuned ones, but two in five of those tuned hard, as an effect; of
-    90 mixes 82 to 90 % were noticed with the accompaniment 12 dB under to 6 dB over the voice, 61 % at 18 under.
+    Measured, on recordings some of which the threshold was chosen on: 1 of 243 solo recordings (songs, sung
+    syllables, speech) was called a mix, 2 of 238 of them with noise, reverberation, compression or without
+    pauses, none of 46 gently tuned ones, but two in five of those tuned hard, as an effect; of 90 mixes 82
+    to 90 % were noticed with the accompaniment 12 dB under to 6 dB over the voice, 61 % at 18 under.
     """
     return accompaniment(audio) > _MIX
 

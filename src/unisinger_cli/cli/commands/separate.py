@@ -54,8 +54,9 @@ def separate(
     del files["mix"]  # that is the input
 
     from unisinger_cli.audio import read
+    from unisinger_cli.backends.weights import sha256_of
     from unisinger_cli.pipeline.deliver import deliver
-    from unisinger_cli.pipeline.receipt import sha256, versions
+    from unisinger_cli.pipeline.receipt import versions
     from unisinger_cli.stages import separate as stage
     from unisinger_cli.types import Audio, Stems
 
@@ -79,7 +80,7 @@ def separate(
             "command": "separate",
             "output": str(files["vocal"]),
             "files": {name: str(place) for name, place in files.items()},
-            "inputs": {"mix": {"path": str(source), "sha256": sha256(source)}},
+            "inputs": {"mix": {"path": str(source), "sha256": sha256_of(source)}},
             "model": {"name": "htdemucs" if weights is None else str(weights)},
             "versions": versions(),
             "audio": {"seconds": round(mix.seconds, 4), "rate": mix.rate, "channels": mix.samples.shape[0]},

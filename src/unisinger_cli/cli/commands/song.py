@@ -69,6 +69,7 @@ def song(
         language=language,
         bpm=bpm,
         key=key,
+        lyrics_name=str(lyrics),
         sampler=options.sampler(seed, steps, cfg, cfg_words, cfg_voice, cfg_accomp),
     )
     inputs = {"lyrics": lyrics} | ({} if voice is None else {"ref": voice})

@@ -128,14 +128,14 @@ def compare(
 def _measured(name: str, recordings: list[Path], consent: str, checkpoint: str | None, device: str) -> Voice:
     """A voice from recordings, not saved yet."""
     from unisinger_cli.audio import read
-    from unisinger_cli.pipeline.receipt import sha256
+    from unisinger_cli.backends.weights import sha256_of
     from unisinger_cli.pipeline.studio import Studio
     from unisinger_cli.pipeline.voices import Recording, Voice
 
     sounds = [read(path, min_seconds=checks.MIN_VOICE) for path in recordings]
     studio = Studio.open(checkpoint, device=device)
     heard = tuple(
-        Recording(path.name, sha256(path), round(sound.seconds, 3))
+        Recording(path.name, sha256_of(path), round(sound.seconds, 3))
         for path, sound in zip(recordings, sounds, strict=True)
     )
     today, median = date.today().isoformat(), studio.median_midi(sounds)
