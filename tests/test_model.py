@@ -164,11 +164,16 @@ def test_pitch_features_tell_octaves_and_voicing() -> None:
     assert f[1:, 1].tolist() == [-1.0, 0.0, 1.0]
 
 
-def test_decoding_in_stretches_equals_the_whole(model: UniSinger, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decoding_in_stretches_equals_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = UniSinger.random(DEBUG)
+    model.codec.decoder.expect_harmonics()
     latents = np.random.default_rng(0).standard_normal((150, 64), dtype=np.float32)
-    whole = decode(model, latents).samples
-    monkeypatch.setattr("unisinger_cli.stages.decode.STRETCH", 40)
-    np.testing.assert_allclose(decode(model, latents).samples, whole, atol=1e-5)
+    hz = np.where(np.arange(len(latents)) % 50 < 40, 150.0, 0.0).astype(np.float32)
+    for pitch in (None, hz):
+        monkeypatch.setattr("unisinger_cli.stages.decode.STRETCH", 1024)
+        whole = decode(model, latents, pitch).samples
+        monkeypatch.setattr("unisinger_cli.stages.decode.STRETCH", 40)
+        np.testing.assert_allclose(decode(model, latents, pitch).samples, whole, atol=1e-5)
     assert whole.shape == (1, 150 * DEBUG.codec.hop)
 
 

@@ -2,7 +2,7 @@
 
 A phase-free encoder (log spectra at three resolutions), and a Vocos-like decoder (Siuzdak 2023, arXiv 2306.00814):
 ConvNeXt blocks at the latent rate and an inverse STFT, no transposed convolutions. Where the pitch is known, the
-decoder filters a pulse train (`model.source`) besides.
+decoder takes the harmonics from it (`model.source`).
 
 Shapes: b batch, l samples (a multiple of hop), n = l/hop latent frames, c latent channels.
 """
@@ -16,10 +16,10 @@ from torch import Tensor, nn
 
 from unisinger_cli.model.config import CodecConfig
 from unisinger_cli.model.ops import ConvNeXtBlock, compress, mel_filterbank, stft, stft_magnitude
-from unisinger_cli.model.source import band_weights, minimum_phase
+from unisinger_cli.model.source import Harmonics, band_weights, with_harmonics
 
 _LOW_BINS = 400  # linear-frequency bins below 4.3 kHz: they resolve the harmonics
-_HARMONIC = math.log(16) - 0.5  # pulses through the average log-magnitude end up some 6 dB below what is there
+_UNKNOWN = -9.0  # logit of the harmonic share in a decoder that was never trained with harmonics
 _LOWEST_HZ = 15.0  # mel losses do not see what lies below, and it grows unless it is masked
 
 
@@ -61,7 +61,7 @@ class CodecEncoder(nn.Module):
 
 
 class CodecDecoder(nn.Module):
-    """Latents [b, n, c] and, for a voice, its pulse train [b, n*hop] -> [b, n*hop]."""
+    """Latents [b, n, c] and, for a voice of known pitch, its harmonics -> [b, n*hop]."""
 
     window: Tensor
     bands: Tensor
@@ -77,8 +77,9 @@ class CodecDecoder(nn.Module):
         )
         self.norm_out = nn.LayerNorm(config.decoder_width)
         self.head = nn.Linear(config.decoder_width, config.n_fft + 2)
-        self.filter = nn.Linear(config.decoder_width, config.source_bands)
-        nn.init.zeros_(self.filter.weight)
+        self.periodic = nn.Linear(config.decoder_width, config.source_bands)  # logits of the harmonic share of power
+        nn.init.zeros_(self.periodic.weight)
+        nn.init.constant_(self.periodic.bias, _UNKNOWN)
         bins = config.n_fft // 2 + 1
         self.register_buffer("bands", band_weights(config.source_bands, bins, config.rate), persistent=False)
         self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
@@ -87,9 +88,9 @@ class CodecDecoder(nn.Module):
     def context(self) -> int:
         """Latent frames on either side that a frame's sound can depend on."""
         overlap = self.config.n_fft // self.config.hop
-        return 1 + 3 * self.config.decoder_blocks + overlap
+        return 1 + 3 * self.config.decoder_blocks + 3 * overlap
 
-    def forward(self, latent: Tensor, pulses: Tensor | None = None) -> Tensor:
+    def forward(self, latent: Tensor, source: Harmonics | None = None) -> Tensor:
         x = self.norm_in(self.project(latent.transpose(1, 2)).transpose(1, 2))
         for block in self.blocks:
             x = block(x)
@@ -98,22 +99,20 @@ class CodecDecoder(nn.Module):
         magnitude = magnitude.clamp(max=7).exp()
         lowest = math.ceil(_LOWEST_HZ * self.config.n_fft / self.config.rate)
         keep = torch.arange(magnitude.shape[1], device=magnitude.device)[:, None] >= lowest
-        spectrum = torch.polar(magnitude * keep, phase)
-        if pulses is not None:
-            filters = minimum_phase(self.filter(x).float() @ self.bands).transpose(1, 2)
-            spectrum = spectrum + filters * stft(pulses, self.config.n_fft, self.config.hop)
-        return self._overlap_add(spectrum)
+        sound = self._overlap_add(torch.polar(magnitude * keep, phase))
+        if source is None:
+            return sound
+        n_fft, hop = self.config.n_fft, self.config.hop
+        share = (self.periodic(x).float() @ self.bands).sigmoid().transpose(1, 2)
+        # frames whose phases disagree weaken each other: what is heard is in the spectrum of the sum
+        return self._overlap_add(with_harmonics(stft(sound, n_fft, hop), share, source, hop, self.config.rate))
 
     @torch.no_grad()
-    def start_filter(self) -> None:
-        """Start the harmonics' filter at the envelope of the magnitudes that the decoder makes already, unless it has
-        learned something."""
-        if self.filter.weight.any():
-            return
-        average = self.bands / self.bands.sum(1, keepdim=True)
-        half = self.bands.shape[1]
-        self.filter.weight.copy_(average @ self.head.weight[:half])
-        self.filter.bias.copy_(average @ self.head.bias[:half] - _HARMONIC)
+    def expect_harmonics(self) -> None:
+        """Before training: voices are harmonic in the bass and noisy in the treble. What was learned is kept."""
+        if not self.periodic.weight.any():
+            mel = torch.linspace(0, 2595 * math.log10(1 + self.config.rate / 1400), self.config.source_bands)
+            self.periodic.bias.copy_(5 - (10 ** (mel / 2595) - 1) * 700 / 2500)
 
     def _overlap_add(self, spectrum: Tensor) -> Tensor:
         """Inverse STFT with frames centred as in `ops.stft_magnitude`: [b, bins, n] -> [b, n*hop]."""
@@ -146,7 +145,6 @@ class Codec(nn.Module):
         mean, _ = self.encoder(audio)
         return (mean - self.latent_mean) / self.latent_std
 
-    def decode(self, latent: Tensor, pulses: Tensor | None = None) -> Tensor:
-        """Normalised latents [b, n, c], and the pulses of `source.pulse_train` where the pitch is known, [b, n*hop]
-        -> [b, n*hop]."""
-        return self.decoder(latent * self.latent_std + self.latent_mean, pulses)
+    def decode(self, latent: Tensor, source: Harmonics | None = None) -> Tensor:
+        """Normalised latents [b, n, c], and the harmonics where they are a voice of known pitch, -> [b, n*hop]."""
+        return self.decoder(latent * self.latent_std + self.latent_mean, source)

@@ -1,47 +1,106 @@
-"""The harmonic source of the codec's decoder: a pulse train that follows F0, and the filter that shapes it.
+"""The harmonics of a voice: a pulse train that follows F0, shaped by the envelope of the spectrum that is decoded.
 
 A phase-free latent tells the decoder how loud each frequency is, but phases that agree from frame to frame are hard to
 invent, and a low voice comes out hoarse. Where the pitch is known, and for a singing voice it always is, the harmonics
 are taken from it instead, as in neural source-filter models (Wang et al. 2019, arXiv 1904.12088) and DDSP (Engel et
 al. 2020, arXiv 2001.04643); what is not harmonic stays with the rest of the decoder.
 
-Shapes: b batch, n latent frames, l = n*hop samples.
+Shapes: b batch, n latent frames, l = n*hop samples, k bins.
 """
 
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from unisinger_cli.model.ops import stft
+
 HIGHEST_HARMONIC = 12000.0  # Hz; above it a voice is noise
+_LOWEST_F0 = 40.0  # Hz
 _SHORTEST = 1e-3  # of sin(phase/2), below which the sum of cosines takes its limit
 
 
-def pulse_train(hz: Tensor, hop: int, rate: int) -> Tensor:
-    """Sum of the cosines of all harmonics up to HIGHEST_HARMONIC, each of amplitude 1: F0 [b, n] in Hz -> [b, n*hop].
+@dataclass(frozen=True)
+class Harmonics:
+    """The source of a voice: F0 at each frame's centre in Hz, 0 where unvoiced [b, n], and its pulses [b, l]."""
 
-    `hz` is the pitch at each frame's centre, 0 where unvoiced; there the train fades out over a hop.
+    hz: Tensor
+    pulses: Tensor
+
+    def crop(self, first: int, last: int, hop: int) -> Harmonics:
+        """Frames first..last."""
+        return Harmonics(self.hz[:, first:last], self.pulses[:, first * hop : last * hop])
+
+
+def harmonics(hz: Tensor, hop: int, rate: int) -> Harmonics:
+    """F0 [b, n] in Hz, 0 where unvoiced -> the pulses that go with it."""
+    return Harmonics(hz, pulse_train(hz, hop, rate))
+
+
+def pulse_train(hz: Tensor, hop: int, rate: int) -> Tensor:
+    """Cosines of all harmonics up to HIGHEST_HARMONIC, equally loud, of unit power together: [b, n] -> [b, n*hop].
+
+    Where the voice stops, the train fades out over a hop.
     """
-    voiced = (hz > 0).double()
-    each = _to_samples(voiced, hop)
-    # pitch is interpolated between voiced neighbours only
-    f0 = _to_samples(hz.double(), hop) / each.clamp_min(1e-9)
-    f0 = torch.where(each > 0, f0, torch.zeros_like(f0))
+    voiced = _to_samples((hz > 0).double(), hop)
+    f0 = _to_samples(hz.double(), hop) / voiced.clamp_min(1e-9)  # interpolated between voiced neighbours only
+    f0 = torch.where(voiced > 0, f0, torch.zeros_like(f0))
     phase = 2 * math.pi * torch.remainder(torch.cumsum(f0 / rate, dim=-1), 1.0)
-    count = HIGHEST_HARMONIC / f0.clamp_min(20.0)
+    count = HIGHEST_HARMONIC / f0.clamp_min(_LOWEST_F0)
     whole = count.floor()
     half = (phase / 2).sin()
     kernel = ((whole + 0.5) * phase).sin() / (2 * half.clamp_min(_SHORTEST)) - 0.5  # Dirichlet's, phase in 0..2 pi
     kernel = torch.where(half > _SHORTEST, kernel, whole)
     kernel = kernel + (count - whole) * ((whole + 1) * phase).cos()  # the topmost fades in, as the pitch falls
-    return (kernel * each).float()
+    return (kernel * voiced * (2 / count).sqrt()).float()
 
 
 def _to_samples(values: Tensor, hop: int) -> Tensor:
     """Linear interpolation from frame centres: [b, n] -> [b, n*hop]."""
     return torch.nn.functional.interpolate(values[:, None], scale_factor=float(hop), mode="linear")[:, 0]
+
+
+def with_harmonics(spectrum: Tensor, periodic: Tensor, source: Harmonics, hop: int, rate: int) -> Tensor:
+    """Replace the share `periodic` (0..1, [b, k, n]) of a voice's spectrum [b, k, n] by pulses of the same envelope.
+
+    Powers add up: what the pulses bring, the spectrum loses.
+    """
+    n_fft = 2 * (spectrum.shape[1] - 1)
+    bin_hz = rate / n_fft
+    width = source.hz.clamp_min(_LOWEST_F0) / bin_hz
+    envelope = smooth(spectrum.abs().square(), width)
+    excitation = stft(source.pulses, n_fft, hop)
+    top = int(HIGHEST_HARMONIC / bin_hz)
+    # power of the pulses in a bin, smoothed likewise: the same for every F0
+    level = 0.375 * n_fft * bin_hz / (2 * HIGHEST_HARMONIC)
+    sounding = (excitation[:, :top].abs().square().mean(1, keepdim=True) / level).clamp(0, 1)
+    share = periodic * sounding
+    share = torch.cat([share[:, :top], torch.zeros_like(share[:, top:])], dim=1)
+    shape = minimum_phase(0.5 * (envelope / level + 1e-9).log().transpose(1, 2)).transpose(1, 2)
+    return (1 - share + 1e-6).sqrt() * spectrum + (share + 1e-6).sqrt() * shape * excitation
+
+
+def smooth(power: Tensor, width: Tensor) -> Tensor:
+    """Mean of power [b, k, n] over `width` [b, n] bins around each bin, at the edges over what there is.
+
+    Over a width of F0 it takes in one harmonic, wherever it stands (as CheapTrick does: Morise 2015).
+    """
+    bins = power.shape[1]
+    total = torch.nn.functional.pad(power.double().cumsum(1), (0, 0, 1, 0))  # up to the lower edge of each bin
+    centre = torch.arange(bins, device=power.device)[None, :, None] + 0.5
+    low = (centre - width[:, None] / 2).clamp(0, bins)
+    high = (centre + width[:, None] / 2).clamp(0, bins)
+
+    def until(edge: Tensor) -> Tensor:
+        left = edge.floor().clamp_max(bins - 1)
+        at = left.long()
+        lower = total.gather(1, at)
+        return lower + (edge - left) * (total.gather(1, at + 1) - lower)
+
+    return ((until(high) - until(low)) / (high - low)).clamp_min(0).to(power.dtype)
 
 
 def band_weights(bands: int, bins: int, rate: int) -> Tensor:

@@ -23,17 +23,16 @@ def decode(model: UniSinger, latents: Floats, hz: Floats | None = None) -> Audio
     """
     import torch
 
-    from unisinger_cli.model.source import pulse_train
+    from unisinger_cli.model.source import harmonics
 
     codec = model.codec
     hop, context, device = codec.config.hop, codec.decoder.context, codec.latent_mean.device
     pieces = []
     with torch.inference_mode():
-        pulses = None if hz is None else pulse_train(torch.from_numpy(hz)[None].to(device), hop, codec.config.rate)
+        source = None if hz is None else harmonics(torch.from_numpy(hz)[None].to(device), hop, codec.config.rate)
         for first in range(0, len(latents), STRETCH):
             left, right = max(0, first - context), min(len(latents), first + STRETCH + context)
             piece = torch.from_numpy(latents[left:right])[None].to(device)
-            heard = None if pulses is None else pulses[:, left * hop : right * hop]
-            sound = codec.decode(piece, heard)[0].cpu().numpy()
+            sound = codec.decode(piece, None if source is None else source.crop(left, right, hop))[0].cpu().numpy()
             pieces.append(sound[(first - left) * hop : (first - left + STRETCH) * hop])
     return Audio(np.concatenate(pieces)[None], codec.config.rate)

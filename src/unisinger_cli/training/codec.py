@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from unisinger_cli.model.codec import Codec
-from unisinger_cli.model.source import pulse_train
+from unisinger_cli.model.source import Harmonics, harmonics
 from unisinger_cli.training.adversary import Adversary
 from unisinger_cli.training.dataset import AudioBank
 from unisinger_cli.training.optim import Phase
@@ -32,8 +32,8 @@ class CodecBatch:
         self.voices, self.accompaniments, self.size, self.rate = voices, accompaniments, size, rate
         self.hz = torch.stack([hz, bridged(hz)])
 
-    def draw(self) -> tuple[Tensor, Tensor]:
-        """Sound [b, l] and the pulses [b, l] of those crops that are a voice alone."""
+    def draw(self) -> tuple[Tensor, Harmonics]:
+        """Sound [b, l], and the harmonics of those crops that are a voice alone."""
         clips = self.voices.choose(self.size)
         voice, starts = self.voices.random(clips, _SAMPLES)
         voice = voice * self._gain(voice.device)
@@ -51,10 +51,10 @@ class CodecBatch:
             sung = 1 - played
         hop = self.voices.hop
         frames = (starts // hop)[:, None] + torch.arange(_SAMPLES // hop, device=voice.device)
-        # every second voice hears the pulses through its consonants too, as a score does not stop for them; and one
+        # every second voice hears its pitch through its consonants too, as a score does not stop for them; and one
         # in eight hears none
         hz = self.hz[(index % 2)[:, None], frames] * sung * (index % 8 != 7)[:, None]
-        return sound, pulse_train(hz, hop, self.rate)
+        return sound, harmonics(hz, hop, self.rate)
 
     def _gain(self, device: torch.device) -> Tensor:
         return 10 ** ((torch.rand(self.size, 1, device=device) * 18 - 12) / 20)
@@ -85,18 +85,18 @@ class _Maker(nn.Module):
         self.made = self.real = torch.empty(0)
 
     def forward(self) -> dict[str, Tensor]:
-        real, pulses = self.batch.draw()
+        real, source = self.batch.draw()
         with torch.autocast(real.device.type, torch.bfloat16, enabled=real.device.type == "cuda"):
             if self.decoder_only:
                 with torch.no_grad():
                     mean, _ = self.codec.encoder(real)
                     # a flow's latents are never exact
                     latent = mean + _INEXACT * self.codec.latent_std * torch.randn_like(mean)
-                made, kl = self.codec.decoder(latent, pulses), {}
+                made, kl = self.codec.decoder(latent, source), {}
             else:
                 mean, log_variance = self.codec.encoder(real)
                 latent = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
-                made = self.codec.decoder(latent, pulses)
+                made = self.codec.decoder(latent, source)
                 kl = {"kl": 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1).mean()}
         losses = {**self.spectral(made, real), **kl}
         adversary = self._adversary[0]

@@ -132,6 +132,10 @@ def run(
         while True:
             elapsed = before + time.monotonic() - began
             progress = max(elapsed / seconds if seconds else 0.0, step / steps if steps else 0.0)
+            if world > 1:  # one clock for all: whoever stops a step earlier leaves the others waiting
+                shared = torch.tensor(progress, dtype=torch.float64, device=device)
+                torch.distributed.broadcast(shared, 0)
+                progress = float(shared)
             if progress >= 1:
                 break
             trainee.advance(progress, step)

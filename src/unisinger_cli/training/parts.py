@@ -136,6 +136,7 @@ def _codec_batch(model: UniSinger, data: list[Path], size: int, device: torch.de
     voices = load_audio([f / r["vocal"] for f, r in rows], rate, hop, device, workers)
     paths = [f / r["accomp"] for f, r in read_packs(data) if r["accomp"]]
     accomps = load_audio(paths, rate, hop, device, workers) if paths else None
+    model.codec.decoder.expect_harmonics()
     return CodecBatch(voices, _pitch_of(data, rows, voices), accomps, size, rate)
 
 
@@ -146,8 +147,7 @@ def _codec(model: UniSinger, data: list[Path], size: int, device: torch.device, 
 
 def _decoder(model: UniSinger, data: list[Path], size: int, device: torch.device, workers: int) -> Built:
     batch = _codec_batch(model, data, size, device, workers)
-    model.codec.decoder.start_filter()
-    return CodecTrainee(model.codec, batch, device, decoder_only=True, adversary_from=0.2), lambda: None
+    return CodecTrainee(model.codec, batch, device, decoder_only=True, adversary_from=0.5), lambda: None
 
 
 def _pitch_of(data: list[Path], rows: list[tuple[Path, Row]], bank: AudioBank) -> Tensor:

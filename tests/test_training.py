@@ -1,0 +1,217 @@
+"""Training: the whole way from a pack to a checkpoint that sings, on tiny networks and a few seconds of sound."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from conftest import RATE, Ran, store, sung
+from unisinger_cli.corpus.pack import write_pack
+from unisinger_cli.model.checkpoint import load_checkpoint
+from unisinger_cli.training.codec import bridged
+from unisinger_cli.training.curriculum import CURRICULUM, stage_at
+from unisinger_cli.training.features import load_features
+from unisinger_cli.training.loop import run
+from unisinger_cli.training.optim import Phase
+from unisinger_cli.training.parts import train
+
+HOP = 1024
+SCORE = {"bpm": 90.0, "beats_per_bar": 4, "key": "C:maj", "downbeat": 0.0, "chords": [[0.0, 4.0, 0, "maj", 0]]}
+
+
+@pytest.fixture(scope="module")
+def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Four clips of two train speakers (one with an accompaniment), and one of a test speaker."""
+    folder = tmp_path_factory.mktemp("pack")
+    (folder / "audio").mkdir()
+    rows: list[dict[str, Any]] = []
+    pitches = {}
+    for name, speaker, split in (("a1", "a", "train"), ("a2", "a", "train"), ("b1", "b", "train"), ("t1", "t", "test")):
+        hz = 150.0 + 60 * len(rows)
+        voice = sung(4.0, hz=hz)
+        store(folder / "audio" / f"{name}.wav", voice.samples)
+        band = None
+        if name == "b1":
+            band = f"audio/{name}.accomp.wav"
+            store(folder / band, sung(4.0, hz=330.0).samples)
+        rows.append(
+            {
+                "id": name,
+                "kind": "factory" if band else "speech",
+                "speaker": speaker,
+                "split": split,
+                "set": "made",
+                "language": "en",
+                "licence": "CC0",
+                "seconds": 4.0,
+                "source_rate": RATE,
+                "vocal": f"audio/{name}.wav",
+                "accomp": band,
+                "phonemes": [["_", 0.0, 0.5], ["a", 0.5, 2.0], ["s", 2.0, 2.2], ["o", 2.2, 4.0]],
+                "score": SCORE if band else None,
+                "notes": None,
+                "text": "",
+                "tags": ["singing", "fullband"],
+            }
+        )
+        pitches[name] = np.full(int(4.0 * RATE / HOP), hz, dtype=np.float32)
+    write_pack(folder, rows, pitches)
+    return folder
+
+
+def teach(part: str, data: Path, out: Path, *init: Path, steps: int = 2, seed: int = 0, resume: bool = False) -> Path:
+    torch.set_num_threads(2)
+    train(
+        part,
+        "debug",
+        [data],
+        out,
+        list(init),
+        seconds=None,
+        steps=steps,
+        batch=4,
+        seed=seed,
+        device="cpu",
+        resume=resume,
+        workers=1,
+        report=lambda line: None,
+    )
+    return out / "part.safetensors"
+
+
+def log_of(folder: Path) -> list[dict[str, float]]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_from_a_pack_to_a_song(pack: Path, tmp_path: Path, unisinger: Callable[..., Ran]) -> None:
+    codec = teach("codec", pack, tmp_path / "codec")
+    better = teach("decoder", pack, tmp_path / "decoder", codec)
+    content = teach("content", pack, tmp_path / "content", better)
+    timbre = teach("timbre", pack, tmp_path / "timbre", better)
+    parts = [flag for file in (better, content, timbre) for flag in ("--init", file)]
+    encoded = unisinger("train", "features", "--preset", "debug", "--data", pack, *parts, "--out", "features")
+    assert encoded.code == 0, encoded.err
+    heard = {row["speaker"] for row, _ in load_features([tmp_path / "features"])}
+    assert heard == {"a", "b"}  # of test speakers nothing is learned
+    flow = teach("flow", tmp_path / "features", tmp_path / "flow", better, content, timbre)
+    some = unisinger("train", "bundle", "--preset", "debug", *parts, "--out", "joined")
+    assert some.code == 3 and "flow" in some.err
+    joined = unisinger("train", "bundle", "--preset", "debug", *parts, "--init", flow, "--out", "joined")
+    assert joined.code == 0, joined.err
+    model = load_checkpoint(tmp_path / "joined" / "model.safetensors")
+    taught = load_file(flow)
+    name = "flow.network.latent_in.weight"
+    torch.testing.assert_close(model.state_dict()[name], taught[name].float(), atol=2e-2, rtol=0)  # int8 rows
+    (tmp_path / "words.txt").write_text("la la la\n")
+    flags = "--lyrics", "words.txt", "--steps", "2", "--checkpoint", "joined/model.safetensors", "-o", "song.wav"
+    done = unisinger("song", *flags)
+    assert done.code == 0 and (tmp_path / "song.wav").stat().st_size > 100_000, done.err
+
+
+def test_the_decoder_learns_and_its_latents_stay(pack: Path, tmp_path: Path) -> None:
+    codec = teach("codec", pack, tmp_path / "codec")
+    better = teach("decoder", pack, tmp_path / "decoder", codec, steps=12)
+    before, after = load_file(codec), load_file(better)
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    assert changed and all(name.startswith("codec.decoder.") for name in changed)
+    assert "codec.decoder.periodic.weight" in changed
+
+
+def test_a_cut_run_goes_on_where_it_was(pack: Path, tmp_path: Path) -> None:
+    teach("codec", pack, tmp_path / "run", steps=3)
+    teach("codec", pack, tmp_path / "run", steps=5, resume=True)
+    assert [line["step"] for line in log_of(tmp_path / "run")] == [3, 5]
+
+
+class Line(torch.nn.Module):
+    """y = 3x, to be learned: a part as the loop sees one. It stops itself at step `stop`, as Ctrl-C would."""
+
+    def __init__(self, stop: int | None = None) -> None:
+        super().__init__()
+        self.model = torch.nn.Linear(1, 1, bias=False)
+        torch.nn.init.zeros_(self.model.weight)
+        self.stop, self.step = stop, 0
+
+    def forward(self) -> dict[str, torch.Tensor]:
+        x = torch.randn(8, 1)
+        return {"loss": (self.model(x) - 3 * x).square().mean()}
+
+    def phases(self, progress: float) -> list[Phase]:
+        return [Phase("line", self, list(self.model.parameters()), rate=0.1, decay=0.0)]
+
+    def advance(self, progress: float, step: int) -> None:
+        self.step = step
+        if step == self.stop:
+            raise KeyboardInterrupt
+
+
+def test_the_loop_learns(tmp_path: Path) -> None:
+    line = Line()
+    run(line, tmp_path / "run", device=torch.device("cpu"), steps=300)
+    state = load_file(tmp_path / "run" / "state.safetensors")
+    assert state["model.weight"].item() == pytest.approx(3, abs=0.05)
+    assert log_of(tmp_path / "run")[-1]["line/loss"] < 9
+
+
+def test_a_stopped_run_keeps_what_it_learned(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(Line(stop=20), tmp_path / "run", device=torch.device("cpu"), steps=300)
+    again = Line()
+    run(again, tmp_path / "run", device=torch.device("cpu"), steps=21, resume=True)
+    assert again.step == 20
+
+
+def test_a_loss_that_explodes_stops_the_run_and_keeps_the_last_good_state(tmp_path: Path) -> None:
+    run(Line(), tmp_path / "run", device=torch.device("cpu"), steps=5)
+    good = (tmp_path / "run" / "state.safetensors").read_bytes()
+    broken = Line()
+    broken.forward = lambda: {"loss": broken.model.weight.sum() * float("nan")}  # type: ignore[method-assign]
+    with pytest.raises(FloatingPointError, match="not finite"):
+        run(broken, tmp_path / "run", device=torch.device("cpu"), steps=9, resume=True)
+    assert (tmp_path / "run" / "state.safetensors").read_bytes() == good
+
+
+def test_several_processes_train_one_model(pack: Path, tmp_path: Path) -> None:
+    """Through torchrun: both processes come to an end on a budget of time, and one of them writes."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    launch = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", str(port)]
+    flags = f"-m unisinger_cli train codec --preset debug --data {pack} --out {tmp_path / 'run'} --seconds 3 --batch 2"
+    done = subprocess.run(
+        [*launch, *flags.split(), "--device", "cpu", "--workers", "1"],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+        timeout=200,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert done.stdout.count(str(tmp_path / "run")) == 1
+    assert (tmp_path / "run" / "part.safetensors").is_file()
+
+
+def test_every_stage_keeps_the_tasks_before_it() -> None:
+    """The curriculum is cumulative: stage s trains tasks 0..s (arXiv 2606.07015)."""
+    for number, stage in enumerate(CURRICULUM):
+        assert [weight > 0 for weight in stage.weights] == [task <= number for task in range(4)]
+        assert sum(stage.weights) == pytest.approx(1)
+        assert stage_at(stage.begin) is stage
+    assert stage_at(1.0) is CURRICULUM[-1]
+
+
+def test_short_gaps_of_pitch_are_bridged() -> None:
+    hz = torch.tensor([0.0, 100.0, 0.0, 0.0, 0.0, 200.0, *[0.0] * 13, 300.0, 0.0])
+    found = bridged(hz)
+    torch.testing.assert_close(found[1:6], 100 * torch.exp2(torch.arange(5) / 4))
+    assert found[0] == 0 and not found[6:19].any() and found[-1] == 0
