@@ -13,10 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import settings
 
 from unisinger_cli.types import Audio
 
 RATE = 44100
+settings.register_profile("any machine", deadline=None)  # how long something takes is no property of it
+settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)

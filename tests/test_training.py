@@ -131,7 +131,9 @@ def test_the_decoder_learns_and_its_latents_stay(pack: Path, tmp_path: Path) -> 
 def test_a_cut_run_goes_on_where_it_was(pack: Path, tmp_path: Path) -> None:
     teach("codec", pack, tmp_path / "run", steps=3)
     teach("codec", pack, tmp_path / "run", steps=5, resume=True)
-    assert [line["step"] for line in log_of(tmp_path / "run")] == [3, 5]
+    steps = [line["step"] for line in log_of(tmp_path / "run")]
+    assert 3 in steps and steps[-1] == 5
+    assert steps == sorted(set(steps))  # no step was done twice
 
 
 class Line(torch.nn.Module):
