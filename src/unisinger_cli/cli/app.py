@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, Any
 
 import typer
@@ -84,4 +85,7 @@ app.command()(evaluate)
 
 def main() -> int:
     """Run the command line on sys.argv and return its exit code."""
+    # threads of torch that wait for each other sleep: spinning, beside a program that keeps the cores busy, they made
+    # a conversion take seven times as long
+    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
     return exits.run(lambda: app(prog_name="unisinger"))
