@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from conftest import Ran, store, sung
+from toys import tiny_demucs
 from unisinger_cli.audio import read, stereo
 from unisinger_cli.backends import weights
 from unisinger_cli.errors import ModelError
@@ -32,28 +33,7 @@ class Half:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny HTDemucs with random weights, saved as Demucs saves its own."""
-    pytest.importorskip("demucs")
-    import torch
-    from demucs.htdemucs import HTDemucs
-
-    torch.manual_seed(0)
-    settings = {
-        "sources": ["drums", "bass", "other", "vocals"],
-        "channels": 4,
-        "nfft": 512,
-        "depth": 2,
-        "t_layers": 1,
-        "t_heads": 2,
-        "bottom_channels": 8,
-        "dconv_mode": 0,
-        "segment": 1,
-    }
-    model = HTDemucs(**settings)
-    package = {"klass": HTDemucs, "args": (), "kwargs": settings, "state": model.state_dict()}
-    place = tmp_path_factory.mktemp("weights")
-    torch.save(package, place / "tiny.th")
-    return place
+    return tiny_demucs(tmp_path_factory.mktemp("weights"))
 
 
 def chord(seconds: float, rate: int = 44100) -> np.ndarray:

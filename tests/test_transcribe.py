@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import Ran, store, sung
+from toys import tiny_whisper
 from unisinger_cli.errors import InputError, ModelError
 from unisinger_cli.stages import transcribe as stage
 from unisinger_cli.stages.lyrics import read_lyrics
@@ -46,22 +47,7 @@ def heard(lines: Lines = LINES, language: str = "en") -> stage.Transcript:
 
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny Whisper with random weights, saved as OpenAI saves its own."""
-    pytest.importorskip("whisper")
-    import torch
-    from whisper.model import ModelDimensions, Whisper
-
-    torch.manual_seed(0)
-    sizes = {"n_audio_ctx": 1500, "n_audio_state": 16, "n_audio_head": 2, "n_audio_layer": 1}
-    sizes |= {"n_text_ctx": 40, "n_text_state": 16, "n_text_head": 2, "n_text_layer": 2}
-    dims = {"n_mels": 80, "n_vocab": 51865} | sizes
-    network = Whisper(ModelDimensions(**dims))
-    torch.nn.init.normal_(network.decoder.token_embedding.weight)
-    torch.nn.init.normal_(network.decoder.positional_embedding)
-    torch.nn.init.normal_(network.encoder.positional_embedding)
-    path = tmp_path_factory.mktemp("weights") / "toy.pt"
-    torch.save({"dims": dims, "model_state_dict": network.state_dict()}, path)
-    return path
+    return tiny_whisper(tmp_path_factory.mktemp("weights") / "toy.pt")
 
 
 # ---------------------------------------------------------------- lines and formats

@@ -12,6 +12,7 @@ from unisinger_cli.errors import InputError
 from unisinger_cli.types import Audio, Floats
 
 PAUSE = 0.8  # s of silence that starts a new line
+UNSPACED = ("ja", "zh", "th", "lo", "my", "yue")  # languages written without spaces
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,7 @@ def _split(words: list[HeardWord]) -> list[tuple[HeardWord, ...]]:
 
 # ---------------------------------------------------------------- as text
 def _joined(transcript: Transcript, line: tuple[HeardWord, ...]) -> str:
-    glue = "" if transcript.language in ("ja", "zh", "th", "lo", "my", "yue") else " "  # scripts without spaces
+    glue = "" if transcript.language in UNSPACED else " "
     return glue.join(word.text for word in line)
 
 

@@ -6,7 +6,9 @@ sound fit into one 141 GB GPU, so nothing is loaded while training runs, and a b
 
 from __future__ import annotations
 
+import io
 import json
+import tarfile
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -29,6 +31,19 @@ def read_packs(folders: list[Path], split: str = "train") -> Iterator[tuple[Path
                 row: Row = json.loads(line)
                 if row["split"] == split:
                     yield folder, row
+
+
+def read_shards(folder: Path) -> Iterator[tuple[Row, dict[str, Tensor]]]:
+    """(row, its tensors) of every training clip in the WebDataset shards of a folder; see `corpus/shards.py`."""
+    for path in sorted(folder.glob("[0-9]*.tar")):
+        with tarfile.open(path) as tar:
+            for entry in tar:  # KEY.json, then KEY.npz
+                body = tar.extractfile(entry).read()
+                if entry.name.endswith(".json"):
+                    row: Row = json.loads(body)
+                elif row["split"] == "train":
+                    with np.load(io.BytesIO(body), allow_pickle=False) as arrays:
+                        yield row, {name: torch.from_numpy(arrays[name]) for name in arrays.files}
 
 
 def _decode(job: tuple[Path, int, int]) -> np.ndarray[Any, np.dtype[np.int16]]:

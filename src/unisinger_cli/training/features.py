@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +17,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from unisinger_cli.model.checkpoint import load_checkpoint
+from unisinger_cli.model.config import PRESETS
 from unisinger_cli.model.unisinger import UniSinger
 from unisinger_cli.stages.content import voice_gain
 from unisinger_cli.training.content import change_speed
-from unisinger_cli.training.dataset import AudioBank, Row, label_frames, load_audio, read_packs
+from unisinger_cli.training.dataset import AudioBank, Row, label_frames, load_audio, read_packs, read_shards
 
 SILENCE = "silence.safetensors"
 LATENT_STEP = 1 / 30  # of an int8 latent: a thirtieth of a standard deviation
@@ -76,6 +80,51 @@ def encode_silence(model: UniSinger, device: torch.device) -> dict[str, Tensor]:
     quiet = torch.zeros(1, frames * model.config.codec.hop, device=device)
     found = encode_clip(model, quiet, None, nothing.long(), nothing)
     return {"vocal": found["vocal"][8:9].cpu(), "content": found["content"][:, 8:9].cpu()}
+
+
+@lru_cache(maxsize=1)
+def _model(checkpoint: str, device: str) -> UniSinger:
+    model = UniSinger.random(PRESETS[checkpoint]) if checkpoint in PRESETS else load_checkpoint(Path(checkpoint))
+    return model.to(device).eval()
+
+
+@dataclass(frozen=True)
+class ClipEncoder:
+    """Encodes clips one by one, in whichever process it finds itself: it holds names, and loads the model once in each.
+    A preset's name as `checkpoint` stands for a random model of that size.
+    """
+
+    checkpoint: str
+    device: str = "cpu"
+
+    @property
+    def model(self) -> UniSinger:
+        return _model(self.checkpoint, self.device)
+
+    @property
+    def rate(self) -> int:
+        """Hz."""
+        return self.model.config.codec.rate
+
+    @property
+    def hop(self) -> int:
+        """Samples in a latent frame."""
+        return self.model.config.codec.hop
+
+    def encode(self, row: Row, vocal: np.ndarray, accomp: np.ndarray | None, hz: np.ndarray) -> dict[str, np.ndarray]:
+        """Features of a clip with this row: stems [n] at `rate`, of whole frames, and F0 [frames]."""
+        config, frames = self.model.config, len(vocal) // self.hop
+        ids = {symbol: i for i, symbol in enumerate(config.phonemes)}
+        labels = torch.from_numpy(label_frames(row, frames, config.codec.frame_rate, ids))
+        sound = lambda samples: torch.from_numpy(np.ascontiguousarray(samples))[None].to(self.device)  # noqa: E731
+        band = None if accomp is None else sound(accomp)
+        encoded = encode_clip(self.model, sound(vocal), band, labels, torch.from_numpy(hz))
+        return {name: value.cpu().numpy() for name, value in encoded.items()}
+
+    def write_silence(self, out: Path) -> None:
+        """`out/silence.safetensors`, which training fills windows up with."""
+        found = encode_silence(self.model, torch.device(self.device))
+        save_file({name: value.contiguous() for name, value in found.items()}, out / SILENCE)
 
 
 def encode_packs(
@@ -140,7 +189,7 @@ def encode_packs(
 
 
 def load_features(folders: list[Path]) -> list[tuple[Row, dict[str, Tensor]]]:
-    """(row, its tensors) of every clip in the shards of these folders."""
+    """(row, its tensors) of every clip in the shards of these folders, be they `encode_packs`'s or WebDataset's."""
     clips = []
     for folder in folders:
         for path in sorted(folder.glob("[0-9]*.safetensors")):
@@ -151,6 +200,7 @@ def load_features(folders: list[Path]) -> list[tuple[Row, dict[str, Tensor]]]:
                 clips.append(
                     (json.loads(line), {k[len(prefix) :]: v for k, v in tensors.items() if k.startswith(prefix)})
                 )
+        clips += read_shards(folder)
     if not clips:
         raise FileNotFoundError(f"no feature shards in {', '.join(map(str, folders))}")
     return clips

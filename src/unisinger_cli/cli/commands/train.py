@@ -120,7 +120,7 @@ def _check(step: Step, packs: list[Path], files: list[Path], seconds: float | No
     if step is not Step.bundle and not packs:
         raise UsageError("--data is missing", "unisinger prepare makes packs")
     for pack in packs:
-        if not any(pack.glob("*.jsonl")):
+        if not any(pack.glob("*.jsonl")) and not (step is Step.flow and any(pack.glob("*.tar"))):
             raise InputError(f"{pack} holds no prepared data (no .jsonl file)", "unisinger prepare makes packs")
     for file in files:
         if not file.is_file():
