@@ -15,14 +15,17 @@ from corpus_voice import FRAME_RATE, RATE, say
 from unisinger_cli.audio import read
 from unisinger_cli.corpus import factory
 from unisinger_cli.corpus.arrange import Arrangement
-from unisinger_cli.corpus.factory import Recipe, make_song, make_songs, plan_of, sung_groups, transposed, write_opus
+from unisinger_cli.corpus.factory import Recipe, make_song, make_songs, plan_of, sung_groups, transposed
+from unisinger_cli.corpus.opus import write_opus
 from unisinger_cli.corpus.pack import Row, read_index, write_pack
 from unisinger_cli.corpus.scores import Entry, ScoreSong
 from unisinger_cli.corpus.singers import roster
 from unisinger_cli.corpus.song import AccompNote, Bar
+from unisinger_cli.corpus.songfile import Further, caption
 from unisinger_cli.corpus.units import Unit
 from unisinger_cli.errors import InputError
 from unisinger_cli.stages.harmony import tonic_and_mode
+from unisinger_cli.stages.style import bpm_of, key_of, tags_of
 from unisinger_cli.types import Audio, Chord, Note, Score
 
 pytest.importorskip("pyworld")
@@ -94,7 +97,7 @@ def recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Recipe:
         return Audio(np.asarray([0.1 * np.sin(2 * np.pi * 110 * time)] * 2, dtype=np.float32), rate)
 
     monkeypatch.setattr(factory, "render", tone)
-    monkeypatch.setattr(factory, "_scores", lambda lieder, pop909: (Entry("s", tmp_path, "lieder", "s"),))
+    monkeypatch.setattr(factory, "_scores", lambda lieder, pop909, split: (Entry("s", tmp_path, "lieder", "s"),))
     monkeypatch.setattr(Entry, "load", lambda self: score_song())
     return Recipe(a_pack(tmp_path / "pack"), None, None, (Path("font.sf2"),), tmp_path / "out", 3, RATE, FRAME_RATE)
 
@@ -127,9 +130,69 @@ def test_song_i_is_always_the_same(recipe: Recipe) -> None:
             (own.out / folder).mkdir(parents=True)
         make_song(own, 7)
         part = json.loads(next((own.out / "parts").glob("*.json")).read_text(encoding="utf-8"))
-        made.append((part, (own.out / part["row"]["vocal"]).stat().st_size))
+        sounds = [(own.out / part["row"][kind]).read_bytes() for kind in ("vocal", "accomp")]
+        made.append((part, sounds))
     assert made[0] == made[1]
     assert not list(recipe.out.rglob(".*.part"))
+
+
+def test_a_run_that_was_cut_ends_the_same(recipe: Recipe) -> None:
+    """Killed between a song's sounds and its row, and run again: the files of an undisturbed run."""
+    packs = []
+    for name in ("cut", "whole"):
+        own = replace(recipe, out=recipe.out / name)
+        for folder in ("audio", "parts"):
+            (own.out / folder).mkdir(parents=True)
+        for i in (0, 1):
+            make_song(own, i)
+        if name == "cut":
+            next((own.out / "parts").glob("*-00001.json")).unlink()
+            next((own.out / "audio").glob("*-00001.opus")).write_bytes(b"half a file")
+            make_song(own, 1)
+        assert make_songs(own, 2, workers=1, report=print) == 2
+        files = [path for path in sorted(own.out.rglob("*")) if path.suffix in (".opus", ".json", ".jsonl")]
+        packs.append([(path.name, path.read_bytes()) for path in files])
+    assert packs[0] == packs[1] and len(packs[0]) == 2 * 3 + 1
+
+
+def test_songs_for_tests_are_of_nothing_that_is_trained_on(recipe: Recipe, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def scores(lieder: object, pop909: object, split: str) -> tuple[Entry, ...]:
+        asked.append(split)
+        return (Entry("s", recipe.pack, "lieder", "s"),)
+
+    monkeypatch.setattr(factory, "_scores", scores)
+    for test, folder in ((True, "test"), (False, "train")):
+        own = replace(recipe, out=recipe.out / folder, test=test)
+        for name in ("audio", "parts"):
+            (own.out / name).mkdir(parents=True)
+        make_song(own, 0)
+        make_songs(own, 1, workers=1, report=print)
+        (row,) = read_index(own.out)
+        assert row["split"] == folder == asked[-1]
+        assert row["speaker"].split("~")[0] == {"test": "bob", "train": "eve"}[folder]
+        assert row["clips"] == [row["speaker"].split("~")[0]] and row["soundfont"] == "font"
+
+
+def test_a_song_far_from_the_voice_is_not_sung() -> None:
+    song = score_song()
+    assert factory._singable(song)
+    assert not factory._singable(replace(song, notes=(*song.notes[:-1], replace(song.notes[-1], midi=80.0))))
+    few = slice(0, 12)
+    assert not factory._singable(replace(song, notes=song.notes[few], syllables=song.syllables[few]))
+
+
+def test_captions_say_what_the_tags_say() -> None:
+    tags = ["singing", "fullband", "female", "electronic", "energetic", "synth", "bass", "drums", "fast", "minor"]
+    said = caption(replace(score_song().score, bpm=128.0, key="F#:min"), tags)
+    assert list(said) == ["genre", "instrumentation", "singer", "tempo and key", "mood"]
+    assert set(tags_of(", ".join(said.values()))) == set(tags) - {"singing", "fullband"}
+    assert key_of(said["tempo and key"]) == "F#:min" and bpm_of(said["tempo and key"]) == 128
+
+
+def test_a_changed_voice_has_another_name() -> None:
+    assert Further().label == "" and Further(1.1, -2.0).label == "~w1.10e-2"
 
 
 def test_whoever_is_tested_does_not_sing(recipe: Recipe) -> None:

@@ -31,9 +31,9 @@ def plan(tune: tuple[float, ...] = TUNE, length: float = 0.5) -> SongPlan:
     return SongPlan(0.8 + len(tune) * length, Score(120, 4, "C:maj", ()), (PlanLine("", syllables),), "en")
 
 
-def sing(warp: float = 1.0, seed: int = 0) -> Performance:
+def sing(warp: float = 1.0, seed: int = 0, tilt: float = 0.0) -> Performance:
     rng = np.random.default_rng(seed)
-    return perform(plan(), [unit.pieces for unit in units()], frame_rate=FRAME_RATE, rng=rng, warp=warp)
+    return perform(plan(), [unit.pieces for unit in units()], frame_rate=FRAME_RATE, rng=rng, warp=warp, tilt=tilt)
 
 
 def test_sings_the_notes() -> None:
@@ -78,6 +78,18 @@ def test_warp_moves_formants() -> None:
 
     assert resonance(1.0) == pytest.approx(FORMANTS["a"], rel=0.1)
     assert resonance(1.12) / resonance(0.9) == pytest.approx(1.12 / 0.9, rel=0.08)
+
+
+def test_tilt_makes_it_brighter() -> None:
+    """2 dB an octave: three octaves up, what was equal is 6 dB apart."""
+
+    def balance(tilt: float) -> float:
+        power = np.abs(np.fft.rfft(sing(tilt=tilt).audio.mono())) ** 2
+        hz = np.arange(len(power)) * 16000 / (2 * (len(power) - 1))
+        high, low = (power[(hz > at / 1.2) & (hz < at * 1.2)].sum() for at in (4000, 500))
+        return float(10 * np.log10(high / low))
+
+    assert balance(2.0) - balance(0.0) == pytest.approx(6.0, abs=1.0)
 
 
 def test_same_seed_same_song() -> None:

@@ -8,42 +8,41 @@ a seed is always the same song; what is there already is not made again.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from unisinger_cli.audio import resample
-from unisinger_cli.corpus.arrange import AS_WRITTEN, STYLES, arrange
-from unisinger_cli.corpus.pack import Row, read_index, write_pack
+from unisinger_cli.corpus.arrange import AS_WRITTEN, STYLES, Arrangement, arrange
+from unisinger_cli.corpus.pack import read_index, write_pack
 from unisinger_cli.corpus.render import render
-from unisinger_cli.corpus.resynth import Performance, perform
+from unisinger_cli.corpus.resynth import perform
 from unisinger_cli.corpus.scores import Entry, ScoreSong, entries, starts, window
 from unisinger_cli.corpus.singers import Singer, median_midi, roster, units_for
-from unisinger_cli.corpus.splits import TRAIN, VALID
+from unisinger_cli.corpus.songfile import Further, replace_file, row_of_song, save_sounds
+from unisinger_cli.corpus.splits import TEST, TRAIN, VALID
 from unisinger_cli.corpus.units import Unit
 from unisinger_cli.errors import InputError
 from unisinger_cli.stages.harmony import NAMES, tonic_and_mode
-from unisinger_cli.types import Audio, Note, PlanLine, SongPlan, Syllable
+from unisinger_cli.types import Note, PlanLine, SongPlan, Syllable
 
 _SECONDS = (10.0, 16.0)  # of a song
-_FURTHER = 0.4  # share of songs sung by a voice whose formants are moved
-_WARPS = ((0.88, 0.95), (1.05, 1.14))
-_ABOVE_SPEECH, _ABOVE_SONG = (3.0, 7.0), (0.0, 3.0)  # semitones from the recording's middle pitch to the song's
+_FURTHER = 0.4  # share of songs sung by a voice that nobody has
+_WARPS, _TILTS = ((0.88, 0.95), (1.05, 1.14)), (-2, 2)  # of its formants, and dB an octave
+# Semitones from the recording's middle pitch to the song's. A voice that moves further is taken for another one:
+# resemblyzer likes a resynthesised sentence 0.04 less at four semitones up, 0.09 less at six.
+_ABOVE_SPEECH, _ABOVE_SONG, _ABOVE_FURTHER = (0.0, 4.0), (-1.0, 2.0), (-2.0, 7.0)
 _TRIES = 200
 _BREAK = 0.25  # seconds of rest that end a line
-_LEAST_NOTES, _SUNG = 8, 0.6  # notes, and share of the time that they take
+_SUNG = 0.6  # share of the time that notes take
+_SYLLABLES, _REACH = 1.4, 7.0  # a second at least, and semitones at most from the middle note: few long vowels, and
+# notes far from where the voice was recorded, are what a listener knows it least by
 _VALID_EVERY = 25  # every so many songs are sung by held-out voices
 _WRITTEN = 0.35  # share of songs with the score's own accompaniment
-_VOCAL_DB = -20.0  # level of the vocal where it sings, dBFS
-_UNDER = (1.0, 7.0)  # dB that the accompaniment lies below
-_OPUS_RATE, _OPUS_LEVEL = 48000, 0.78  # about 60 kbit/s
 
 
 @dataclass(frozen=True)
@@ -58,16 +57,18 @@ class Recipe:
     seed: int
     rate: int
     frame_rate: float
+    test: bool = False  # songs of the test voices and test scores, to measure on; else none of those is used
 
 
 def make_songs(recipe: Recipe, songs: int, *, workers: int, report: Callable[[str], None]) -> int:
     """Make songs 0..songs-1 of the recipe's seed, and the index of all that are there; returns how many are.
 
-    Scores and voices of the test split are never used. Raises InputError where pack or scores cannot be read.
+    Only a recipe for tests uses scores and voices of the test split, and it uses no others. Raises InputError where
+    pack or scores cannot be read.
     """
     for folder in ("audio", "parts"):
         (recipe.out / folder).mkdir(parents=True, exist_ok=True)
-    if not _singers(recipe.pack, TRAIN):
+    if not _singers(recipe.pack, TEST if recipe.test else TRAIN):
         raise InputError(f"{recipe.pack} has no voice to sing with", "unisinger prepare voices makes such a pack")
     missing = [i for i in range(songs) if not _part(recipe, i).is_file()]
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
@@ -83,7 +84,7 @@ def make_songs(recipe: Recipe, songs: int, *, workers: int, report: Callable[[st
 
 
 def _name(recipe: Recipe, index: int) -> str:
-    return f"factory--{recipe.seed}-{index:05d}"
+    return f"factory{'-test' if recipe.test else ''}--{recipe.seed}-{index:05d}"
 
 
 def _part(recipe: Recipe, index: int) -> Path:
@@ -102,19 +103,28 @@ def _singers(pack: Path, split: str) -> tuple[Singer, ...]:
     return roster(read_index(pack), split)
 
 
-@lru_cache(maxsize=1)
-def _scores(lieder: Path | None, pop909: Path | None) -> tuple[Entry, ...]:
-    return tuple(entry for entry in entries(lieder, pop909) if entry.split == TRAIN)
+@lru_cache(maxsize=2)
+def _scores(lieder: Path | None, pop909: Path | None, split: str) -> tuple[Entry, ...]:
+    return tuple(entry for entry in entries(lieder, pop909) if entry.split == split)
+
+
+def _split(recipe: Recipe, index: int) -> str:
+    """Whose voices sing song `index`; the scores of valid songs are those that are trained on."""
+    if recipe.test:
+        return TEST
+    held_out = index % _VALID_EVERY == _VALID_EVERY - 1 and _singers(recipe.pack, VALID)
+    return VALID if held_out else TRAIN
 
 
 def make_song(recipe: Recipe, index: int) -> None:
     """Make one song: two Opus files, and its row and F0 in `parts`, which is written last."""
     rng = np.random.default_rng([recipe.seed, index])
-    split = VALID if index % _VALID_EVERY == _VALID_EVERY - 1 and _singers(recipe.pack, VALID) else TRAIN
+    split = _split(recipe, index)
     singers = _singers(recipe.pack, split)
+    scores = _scores(recipe.lieder, recipe.pop909, TEST if recipe.test else TRAIN)
     weights = np.array([singer.weight for singer in singers])
     for _ in range(_TRIES):
-        song = _choose_song(_scores(recipe.lieder, recipe.pop909), rng)
+        song = _choose_song(scores, rng)
         groups = sung_groups(song)
         singer = singers[rng.choice(len(singers), p=weights / weights.sum())]
         units, clips = units_for(singer, recipe.pack, len(groups), recipe.rate, rng)
@@ -123,21 +133,28 @@ def make_song(recipe: Recipe, index: int) -> None:
     else:
         raise InputError(f"{recipe.pack}: no syllables are found in its recordings", "align them, or add voices")
     units = (units * (len(groups) // len(units) + 1))[: len(groups)]
-    low, high = _ABOVE_SONG if singer.sings else _ABOVE_SPEECH
+    voice = _further(rng) if rng.random() < _FURTHER else Further()
+    low, high = _ABOVE_FURTHER if voice.label else _ABOVE_SONG if singer.sings else _ABOVE_SPEECH
     wanted = median_midi(units) + rng.uniform(low, high)
-    shift = round(wanted - float(np.median([note.midi for note in song.notes])))
-    song = transposed(song, shift)
+    song = transposed(song, round(wanted - float(np.median([note.midi for note in song.notes]))))
     plan = plan_of(song, sung_groups(song), units, clips[0]["language"])
-    warp = float(np.round(rng.uniform(*_WARPS[rng.integers(2)]), 2)) if rng.random() < _FURTHER else 1.0
-    sung = perform(plan, [u.pieces for u in units], frame_rate=recipe.frame_rate, rng=rng, warp=warp)
-    accomp, style = _accompaniment(recipe, song, rng)
-    _save(recipe, index, sung, accomp, rng)
-    row = _row(_name(recipe, index), song, singer, clips[0], warp, split, style)
+    pieces = [unit.pieces for unit in units]
+    sung = perform(plan, pieces, frame_rate=recipe.frame_rate, rng=rng, warp=voice.warp, tilt=voice.tilt)
+    band = _arranged(song, rng)
+    soundfont = recipe.soundfonts[rng.integers(len(recipe.soundfonts))]
+    name = _name(recipe, index)
+    save_sounds(recipe.out / "audio" / name, sung.audio, render(band, soundfont, recipe.rate), rng)
+    row = row_of_song(name, song, singer, clips, voice, split, band.tags, soundfont.stem)
     if singer.transcribed:
         row["phonemes"] = [[symbol, round(start, 4), round(end, 4)] for symbol, start, end in sung.spans]
     part = {"row": row, "hz": [round(float(hz), 2) for hz in sung.pitch.hz]}
     text = json.dumps(part, ensure_ascii=False)
-    _replace(_part(recipe, index), lambda path: path.write_text(text, encoding="utf-8"))
+    replace_file(_part(recipe, index), lambda path: path.write_text(text, encoding="utf-8"))
+
+
+def _further(rng: np.random.Generator) -> Further:
+    warp = float(np.round(rng.uniform(*_WARPS[rng.integers(2)]), 2))
+    return Further(warp, float(rng.integers(_TILTS[0], _TILTS[1] + 1)))
 
 
 def _choose_song(scores: Sequence[Entry], rng: np.random.Generator) -> ScoreSong:
@@ -154,9 +171,16 @@ def _choose_song(scores: Sequence[Entry], rng: np.random.Generator) -> ScoreSong
         if not places:
             continue
         piece = window(song, places[rng.integers(len(places))], seconds)
-        if len(piece.notes) >= _LEAST_NOTES and piece.accompaniment and piece.score.chords:
+        if _singable(piece) and piece.accompaniment and piece.score.chords:
             return piece
     raise InputError("no score has a window to sing", "give scores with at least 10 s of melody")
+
+
+def _singable(song: ScoreSong) -> bool:
+    if len(sung_groups(song)) < _SYLLABLES * song.seconds:
+        return False
+    midi = np.array([note.midi for note in song.notes])
+    return float(np.abs(midi - np.median(midi)).max()) <= _REACH
 
 
 def sung_groups(song: ScoreSong) -> list[tuple[Note, ...]]:
@@ -197,70 +221,6 @@ def plan_of(song: ScoreSong, groups: Sequence[tuple[Note, ...]], units: Sequence
     return SongPlan(song.seconds, song.score, tuple(PlanLine("", tuple(line)) for line in lines), language)
 
 
-def _accompaniment(recipe: Recipe, song: ScoreSong, rng: np.random.Generator) -> tuple[Audio, tuple[str, ...]]:
+def _arranged(song: ScoreSong, rng: np.random.Generator) -> Arrangement:
     style = AS_WRITTEN if rng.random() < _WRITTEN else str(rng.choice(list(STYLES)))
-    band = arrange(song, style, rng)
-    return render(band, recipe.soundfonts[rng.integers(len(recipe.soundfonts))], recipe.rate), band.tags
-
-
-def _save(recipe: Recipe, index: int, sung: Performance, accomp: Audio, rng: np.random.Generator) -> None:
-    vocal = sung.audio.mono()
-    singing = np.abs(vocal) > 0.05 * np.abs(vocal).max()
-    vocal = vocal * np.float32(10 ** (_VOCAL_DB / 20) / np.sqrt(np.mean(vocal[singing] ** 2)))
-    band = accomp.mono()[: len(vocal)]
-    band = np.pad(band, (0, len(vocal) - len(band)))
-    level = 10 ** ((_VOCAL_DB - rng.uniform(*_UNDER)) / 20)
-    band = band * np.float32(level / max(1e-5, float(np.sqrt(np.mean(band**2)))))
-    loudest = max(float(np.abs(x).max()) for x in (vocal, band, vocal + band))
-    scale = np.float32(min(1.0, 0.9 / loudest))
-    folder = recipe.out / "audio"
-    for samples, suffix in ((vocal, ".opus"), (band, ".accomp.opus")):
-        sound = Audio((samples * scale)[None], sung.audio.rate)
-        _replace(folder / (_name(recipe, index) + suffix), partial(write_opus, audio=sound))
-
-
-def write_opus(path: Path, audio: Audio) -> None:
-    """Write mono sound as Ogg Opus."""
-    import soundfile
-
-    at = resample(audio, _OPUS_RATE)
-    kinds: dict[str, Any] = {"format": "OGG", "subtype": "OPUS", "compression_level": _OPUS_LEVEL}
-    with soundfile.SoundFile(str(path), "w", _OPUS_RATE, 1, **kinds) as file:
-        file.write(at.samples[0])
-
-
-def _replace(path: Path, write: Callable[[Path], Any]) -> None:
-    temporary = path.with_name(f".{path.name}.part")
-    write(temporary)
-    os.replace(temporary, path)
-
-
-def _row(name: str, song: ScoreSong, singer: Singer, clip: Row, warp: float, split: str, style: Sequence[str]) -> Row:
-    score = song.score
-    sex = [tag for tag in clip["tags"] if tag in ("female", "male")] if 0.93 <= warp <= 1.07 else []
-    band = [tag for tag in clip["tags"] if tag in ("fullband", "narrowband")]
-    return {
-        "id": name,
-        "kind": "factory",
-        "speaker": singer.name if warp == 1.0 else f"{singer.name}~w{warp:.2f}",
-        "split": split,
-        "set": song.set,
-        "language": clip["language"],
-        "licence": clip["licence"],
-        "seconds": round(song.seconds, 4),
-        "source_rate": clip["source_rate"],
-        "vocal": f"audio/{name}.opus",
-        "accomp": f"audio/{name}.accomp.opus",
-        "phonemes": None,
-        "text": None,
-        "score": {
-            "bpm": score.bpm,
-            "beats_per_bar": score.beats_per_bar,
-            "key": score.key,
-            "downbeat": score.downbeat,
-            "chords": [[round(c.start, 4), round(c.end, 4), c.root, c.quality, c.bass] for c in score.chords],
-        },
-        "notes": [[round(n.start, 4), round(n.end, 4), n.midi] for n in song.notes],
-        "tags": ["singing", *band, *sex, *style],
-        "score_id": song.id,
-    }
+    return arrange(song, style, rng)

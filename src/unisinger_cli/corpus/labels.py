@@ -7,20 +7,26 @@ where a pause may be.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from unisinger_cli.corpus.manifest import Clip
 from unisinger_cli.errors import InputError
 from unisinger_cli.model.config import VOWELS
-from unisinger_cli.stages.lyrics import pronounce
+from unisinger_cli.stages.lyrics import LANGUAGES, pronounce
+from unisinger_cli.stages.transcribe import HeardWord
+
+_CONSONANT = 0.08  # s that a consonant takes where it has the room
+_REST = 0.1  # s between words from which nothing sounds
 
 Label = tuple[str, float | None, float | None]
 
 
-def labels(clip: Clip) -> list[Label] | None:
-    """Phonemes of a recording in order, or None where its words are not known for sure."""
+def labels(clip: Clip, timed: bool = True) -> list[Label] | None:
+    """Phonemes of a recording in order, or None where its words are not known for sure. Not `timed`: without the times
+    that the corpus gives, so that the aligner has to find them."""
     if clip.set == "vb_kumi_zh" and clip.oto:
         return None  # its aliases name parts of syllables, its text is of mixed notation
-    if clip.oto and clip.romaji:
+    if timed and clip.oto and clip.romaji:
         return _from_oto(clip)
     if clip.words:
         return _timed_words(clip)
@@ -82,3 +88,36 @@ def _spread(symbols: list[str], start: float, end: float) -> list[Label]:
         return []
     step = (end - start) / len(symbols)
     return [(symbol, round(start + k * step, 4), round(start + (k + 1) * step, 4)) for k, symbol in enumerate(symbols)]
+
+
+def of_words(words: Sequence[HeardWord], language: str, seconds: float) -> list[Label] | None:
+    """Labels of a recording whose words have times: a guess within each word, where consonants are short and vowels
+    share the rest evenly. None for a language that cannot be pronounced; words that cannot leave a gap.
+    """
+    if re.split("[-_]", language)[0].lower() not in LANGUAGES:
+        return None
+    found: list[Label] = []
+    last = 0.0
+    for word in words:
+        start, end = max(word.start, last), min(word.end, seconds)
+        if end <= start:
+            continue
+        if start - last >= _REST:
+            found.append(("_", round(last, 4), round(start, 4)))
+        last = end
+        try:
+            parts = pronounce(word.text, language)
+        except InputError:
+            continue
+        symbols = [symbol for part in parts for syllable in part.syllables for symbol in syllable]
+        vowels = sum(symbol in VOWELS for symbol in symbols)
+        short = min(_CONSONANT, (end - start) / len(symbols)) if vowels else (end - start) / len(symbols)
+        long = (end - start - short * (len(symbols) - vowels)) / max(1, vowels)
+        at = start
+        for symbol in symbols:
+            ends = at + (long if symbol in VOWELS else short)
+            found.append((symbol, round(at, 4), round(ends, 4)))
+            at = ends
+    if seconds - last >= _REST:
+        found.append(("_", round(last, 4), round(seconds, 4)))
+    return found if any(symbol != "_" for symbol, _, _ in found) else None

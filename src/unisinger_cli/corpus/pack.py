@@ -31,11 +31,11 @@ def tags_of_clip(clip: Clip) -> list[str]:
     return [kind, "narrowband" if clip.source_rate < NARROW else "fullband", *([sex] if sex else [])]
 
 
-def row_of_clip(clip: Clip, frame_rate: float) -> tuple[Row, Floats]:
+def row_of_clip(clip: Clip, frame_rate: float, timed: bool = True) -> tuple[Row, Floats]:
     """Index row and F0 of one recording."""
     audio = read(clip.path)
     pitch = track(audio.mono(), audio.rate, frame_rate)
-    spoken = labels(clip)
+    spoken = labels(clip, timed)
     row: Row = {
         "id": clip.id,
         "kind": {"speech": "speech", "song": "song"}.get(clip.kind, "sung"),
@@ -57,7 +57,7 @@ def row_of_clip(clip: Clip, frame_rate: float) -> tuple[Row, Floats]:
     return row, pitch.hz
 
 
-def _job(job: tuple[Clip, float]) -> tuple[Row, Floats] | str:
+def _job(job: tuple[Clip, float, bool]) -> tuple[Row, Floats] | str:
     try:
         return row_of_clip(*job)
     except InputError as error:
@@ -72,14 +72,16 @@ def pack_voices(
     workers: int,
     report: Callable[[str], None],
     wanted: Callable[[Clip], bool] = lambda clip: True,
+    timed: bool = True,
 ) -> int:
-    """Pack the recordings of a corpus; returns how many. Unreadable clips are reported and left out."""
+    """Pack the recordings of a corpus; returns how many. Unreadable clips are reported and left out. Not `timed`:
+    without the phoneme times that the corpus gives."""
     (out / "audio").mkdir(parents=True, exist_ok=True)
     clips = [clip for clip in read_manifest(corpus) if wanted(clip)]
     rows: list[Row] = []
     pitches: dict[str, Floats] = {}
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        jobs = [(clip, frame_rate) for clip in clips]
+        jobs = [(clip, frame_rate, timed) for clip in clips]
         for clip, found in zip(clips, pool.map(_job, jobs, chunksize=16), strict=True):
             if isinstance(found, str):
                 report(f"left out: {found}")

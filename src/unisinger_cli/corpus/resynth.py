@@ -108,6 +108,7 @@ def perform(
     frame_rate: float,
     rng: np.random.Generator,
     warp: float = 1.0,
+    tilt: float = 0.0,
 ) -> Performance:
     """Sing `plan` with recorded phonemes.
 
@@ -116,6 +117,7 @@ def perform(
         sources: the pieces of each syllable, in the order of the plan; all of one rate.
         frame_rate: latent frames a second, the clock of the F0 that is returned.
         warp: factor on all formant frequencies, 0.8 to 1.25; another voice than the recorded one.
+        tilt: dB an octave by which the spectrum rises around 1 kHz; a brighter or a softer voice.
     Raises:
         ValueError: the plan and its sources do not match.
     """
@@ -129,6 +131,10 @@ def perform(
     power, noise = _timbre(spans, sources, times)
     if warp != 1.0:
         power, noise = _warped(power, warp), _warped(noise, warp)
+    if tilt != 0.0:
+        hz = np.linspace(0, sources[0][0].analysis.rate / 2, power.shape[1])
+        octaves = np.clip(np.log2(np.maximum(hz, 1.0) / 1000), -4, 3)
+        power += (tilt * octaves * np.log(10) / 10).astype(np.float32)
     power += (_gains(spans, sources, times, curve, rng) * np.log(10) / 10).astype(np.float32)[:, None]
 
     hz = np.where(_voiced(spans, times), curve, 0.0)

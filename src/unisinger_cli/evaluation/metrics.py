@@ -60,6 +60,20 @@ def chord_agreement(chroma: Floats, times: NDArray[np.float64], chords: Sequence
     return float(values.mean()) if values.size else None
 
 
+def chroma_agreement(one: Floats, other: Floats, block: int = 11) -> float | None:
+    """Mean correlation of two chromas [n, 12] (square root of their power), frame for frame after both are averaged
+    over blocks of `block` frames, about a second: a melody touches the notes of its harmony one after the other. None
+    where never both sound."""
+    blocks = min(len(one), len(other)) // block
+    a, b = (
+        np.sqrt(x[: blocks * block].astype(np.float64).reshape(blocks, block, 12).mean(axis=1)) for x in (one, other)
+    )
+    sounds = (a.max(axis=1, initial=0) > 0.05 * a.max(initial=0)) & (b.max(axis=1, initial=0) > 0.05 * b.max(initial=0))
+    a, b = (x[sounds] - x[sounds].mean(axis=1, keepdims=True) for x in (a, b))
+    scale = np.maximum(np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1), 1e-12)
+    return float(((a * b).sum(axis=1) / scale).mean()) if sounds.any() else None
+
+
 def key_shares(chroma: Floats, key: str) -> tuple[float, float] | None:
     """Share of the power [n, 12] on notes of the key, and the mean of the same for the eleven other keys of its
     mode. None where nothing sounds."""

@@ -7,12 +7,13 @@ from html import escape
 from importlib.util import find_spec
 from math import log10
 from pathlib import Path
+from typing import Any
 
 from unisinger_cli.audio import read, resample
 from unisinger_cli.evaluation.findings import Part, Score
 from unisinger_cli.evaluation.spectra import log_mel
 from unisinger_cli.pipeline.studio import Studio
-from unisinger_cli.types import Audio
+from unisinger_cli.types import Audio, Pitch
 
 HEADINGS = ("PART", "SCORE", "VALUE", "CONTROL", "OF", "BAR", "")
 PICTURED = ("output", "source", "vocal", "accompaniment", "decoded", "original")
@@ -52,14 +53,10 @@ def rows(parts: Sequence[Part]) -> list[list[str]]:
     ]
 
 
-def draw(studio: Studio, path: Path, audio: Audio) -> None:
-    """Log-mel spectrogram up to 8 kHz with the pitch on it, as a PNG. Needs matplotlib."""
-    from matplotlib.figure import Figure
-
+def spectrogram(axes: Any, audio: Audio, pitch: Pitch) -> None:
+    """Draw a log-mel spectrogram up to 8 kHz, with the pitch on it, on axes of matplotlib."""
     sound = resample(Audio(audio.mono()[None], audio.rate), 16000)
     levels = log_mel(sound.samples[0], sound.rate, 128, 1024, 160)
-    figure = Figure(figsize=(8, 3), layout="tight")
-    axes = figure.add_subplot()
     top = 2595 * log10(1 + sound.rate / 2 / 700)
     axes.imshow(
         levels.T,
@@ -72,11 +69,18 @@ def draw(studio: Studio, path: Path, audio: Audio) -> None:
     )
     ticks = (200, 500, 1000, 2000, 4000, 8000)
     axes.set_yticks([2595 * log10(1 + hz / 700) for hz in ticks], [str(hz) for hz in ticks])
-    pitch = studio.pitch(audio)
     voiced = pitch.voiced.nonzero()[0]
     heights = [2595 * log10(1 + float(hz) / 700) for hz in pitch.hz[voiced]]
     axes.plot((voiced + 0.5) / pitch.frame_rate, heights, ".", markersize=3, color="cyan")
     axes.set(xlabel="s", ylabel="Hz")
+
+
+def draw(studio: Studio, path: Path, audio: Audio) -> None:
+    """A sound's spectrogram with its pitch, as a PNG. Needs matplotlib."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 3), layout="tight")
+    spectrogram(figure.add_subplot(), audio, studio.pitch(audio))
     figure.savefig(path, dpi=100)
 
 
@@ -115,6 +119,11 @@ def page(title: str, about: Mapping[str, str], parts: Sequence[Part], drawn: Map
                 lines.append(f"<figure>{image}{player}<figcaption>{escape(label)}</figcaption></figure>")
             values = " &nbsp; ".join(f"{escape(name)} {number(value)}" for name, value in item.values.items())
             lines.append(f"<p>{values}</p>")
+    return html(title, lines)
+
+
+def html(title: str, lines: Sequence[str]) -> str:
+    """A page around the lines of its body."""
     text = "\n".join(lines)
     return (
         f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'

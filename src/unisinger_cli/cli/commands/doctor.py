@@ -16,7 +16,12 @@ EXTRAS: dict[str, tuple[tuple[str, ...], str]] = {
     "transcribe": (("whisper",), "words and their times from a recording"),
     "hubert": (("torchaudio",), "HuBERT content tokens"),
     "train": (("pyworld", "mido"), "training data from recordings and scores"),
-    "eval": (("resemblyzer", "matplotlib"), "an independent judge of who is heard, and pictures"),
+    "corpus": (("silero_vad",), "training data from recordings from anywhere"),
+    "ray": (("ray",), "the same over many machines"),
+    "eval": (
+        ("resemblyzer", "torchfcpe", "pocketsphinx", "matplotlib"),
+        "independent judges of voice, pitch and words, and pictures",
+    ),
 }
 
 

@@ -8,6 +8,9 @@ from typing import Annotated
 import typer
 
 from unisinger_cli.cli import options, output
+from unisinger_cli.cli.commands.prepare_check import check
+from unisinger_cli.cli.commands.prepare_report import report
+from unisinger_cli.cli.commands.prepare_songs import songs
 from unisinger_cli.errors import InputError, UsageError
 
 prepare = typer.Typer(
@@ -23,6 +26,10 @@ def voices(
     corpus: Annotated[Path, typer.Argument(metavar="CORPUS", help="Folder with manifest.jsonl and its audio.")],
     out: Out,
     workers: Workers = 2,
+    untimed: Annotated[
+        bool,
+        typer.Option("--untimed", help="Leave out times that the corpus gives, so that the aligner can be checked."),
+    ] = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Pack recorded voices: audio as it is, F0, phonemes of the texts, and who is trained on.
@@ -35,7 +42,8 @@ def voices(
     from unisinger_cli.corpus.pack import pack_voices
     from unisinger_cli.model.config import CodecConfig
 
-    count = pack_voices(corpus, out, frame_rate=CodecConfig().frame_rate, workers=workers, report=output.say)
+    rate = CodecConfig().frame_rate
+    count = pack_voices(corpus, out, frame_rate=rate, workers=workers, report=output.say, timed=not untimed)
     output.say(f"{count} clips")
     output.result(str(out), {"schema": 1, "output": str(out), "clips": count})
 
@@ -71,6 +79,9 @@ def factory(
     ] = None,
     pop909: Annotated[Path | None, typer.Option("--pop909", metavar="ZIP", help="POP909 as a zip file.")] = None,
     songs: Annotated[int, typer.Option("--songs", min=1, help="How many songs the pack shall have.")] = 100,
+    test: Annotated[
+        bool, typer.Option("--test", help="Of the test voices and scores, to measure on; with a sound font of its own.")
+    ] = False,
     seed: options.Seed = 0,
     workers: Workers = 2,
     quiet: options.Quiet = False,
@@ -93,7 +104,12 @@ def factory(
     from unisinger_cli.model.config import CodecConfig
 
     codec = CodecConfig()
-    recipe = Recipe(pack, lieder, pop909, tuple(soundfont), out, seed, codec.rate, codec.frame_rate)
+    recipe = Recipe(pack, lieder, pop909, tuple(soundfont), out, seed, codec.rate, codec.frame_rate, test)
     count = make_songs(recipe, songs, workers=workers, report=output.say)
     output.say(f"{count} songs")
     output.result(str(out), {"schema": 1, "output": str(out), "songs": count})
+
+
+prepare.command()(songs)
+prepare.command()(check)
+prepare.command()(report)
