@@ -51,10 +51,11 @@ clean: ## remove .venv and what was built
 	@$(PIP) install $(PINS) -e .
 	@touch $@
 
-# Two are taken without their own lists of needs. resemblyzer wants webrtcvad, which has to be compiled, and
-# webrtcvad-wheels is the same thing built; whisper wants triton, a gigabyte that only a GPU has a use for.
+# Three are taken without their own lists of needs. resemblyzer wants webrtcvad, which has to be compiled, and
+# webrtcvad-wheels is the same thing built; whisper wants triton, a gigabyte that only a GPU has a use for;
+# pocketsphinx wants a sound card.
 .venv/.test: .venv/.song
 	@echo "adding what the tests need" >&2
-	@$(PIP) install $(PINS) -e '.[separate,train,dev]' librosa matplotlib tiktoken tqdm webrtcvad-wheels
-	@$(PIP) install $(PINS) --no-deps resemblyzer openai-whisper
+	@$(PIP) install $(PINS) -e '.[separate,train,corpus,dev]' librosa matplotlib tiktoken tqdm webrtcvad-wheels
+	@$(PIP) install $(PINS) --no-deps resemblyzer openai-whisper pocketsphinx
 	@touch $@
