@@ -85,7 +85,7 @@ app.command()(evaluate)
 
 def main() -> int:
     """Run the command line on sys.argv and return its exit code."""
-    # threads of torch that wait for each other sleep: spinning, beside a program that keeps the cores busy, they made
-    # a conversion take seven times as long
-    os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+    # torch's threads, waiting for each other, soon sleep: spinning on, beside a program that keeps the cores busy, they
+    # made a conversion take seven times as long; sleeping at once costs a fifth on a machine that is idle
+    os.environ.setdefault("GOMP_SPINCOUNT", "10000")
     return exits.run(lambda: app(prog_name="unisinger"))
