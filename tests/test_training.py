@@ -81,6 +81,7 @@ def teach(part: str, data: Path, out: Path, *init: Path, steps: int = 2, seed: i
         seconds=None,
         steps=steps,
         batch=4,
+        rate=1.0,
         seed=seed,
         device="cpu",
         resume=resume,

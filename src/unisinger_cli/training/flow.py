@@ -179,16 +179,18 @@ class FlowLoss(nn.Module):
 
 
 class FlowTrainee:
-    """The curriculum moves the task weights in place; the phase stays the same."""
+    """The curriculum moves the task weights in place; the phase stays the same. A flow that has been trained before
+    goes on in the last stage."""
 
     def __init__(self, flow: Flow, data: FlowData, rate: float) -> None:
         self.model: nn.Module = flow
         self.data = data
+        self.trained = bool(flow.network.latent_out.weight.any())  # zero at first
         self._phases = [Phase("flow", FlowLoss(flow, data), list(flow.parameters()), rate, betas=(0.9, 0.98))]
 
     def phases(self, progress: float) -> list[Phase]:
         return self._phases
 
     def advance(self, progress: float, step: int) -> None:
-        weights = stage_at(progress).weights
+        weights = stage_at(1.0 if self.trained else progress).weights
         self.data.task_weight.copy_(torch.tensor(weights))

@@ -102,6 +102,7 @@ def run(
     device: torch.device,
     seconds: float | None = None,
     steps: int | None = None,
+    rate: float = 1.0,
     ema_decay: float = 0.998,
     graph: bool = True,
     resume: bool = False,
@@ -142,7 +143,7 @@ def run(
             phases = trainee.phases(progress)
             if [p.name for p in phases] != [p.name for p in current] or stepper is None:
                 current, stepper = phases, Step(_wrap(phases, world), device, ema, graph and world == 1)
-            stepper.set_rate(learning_rate(progress, step))
+            stepper.set_rate(rate * learning_rate(progress, step))
             ema.schedule(step)
             losses = stepper.replay()
             step, count = step + 1, count + 1

@@ -82,13 +82,15 @@ def train(
     seconds: float | None,
     steps: int | None,
     batch: int | None,
+    rate: float,
     seed: int,
     device: str,
     resume: bool,
     workers: int,
     report: Report,
 ) -> None:
-    """Train `part` on `data`: packs of recordings, or for the flow folders of features."""
+    """Train `part` on `data`: packs of recordings, or for the flow folders of features. `rate` scales the learning
+    rates of the part."""
     where = loop.pick_device(device)
     rank, _ = loop.distributed()
     torch.manual_seed(seed + 1000 * rank)
@@ -106,6 +108,7 @@ def train(
         device=where,
         seconds=seconds,
         steps=steps,
+        rate=rate,
         ema_decay=0.999 if part == "flow" else 0.998,
         resume=resume,
         report=report if rank == 0 else lambda line: None,

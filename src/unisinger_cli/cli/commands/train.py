@@ -49,6 +49,9 @@ def train(
     seconds: Annotated[float | None, typer.Option("--seconds", min=1, help="Time budget.")] = None,
     steps: Annotated[int | None, typer.Option("--steps", min=1, help="Step budget.")] = None,
     batch: Annotated[int | None, typer.Option("--batch", min=1, help="Clips at once.  [default: by part]")] = None,
+    rate: Annotated[
+        float, typer.Option("--rate", min=0.0, help="Times the usual learning rates; under 1 to go on gently.")
+    ] = 1.0,
     seed: options.Seed = 0,
     device: options.Device = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the state in --out.")] = False,
@@ -104,6 +107,7 @@ def train(
                 seconds=seconds,
                 steps=steps,
                 batch=batch,
+                rate=rate,
                 seed=seed,
                 device=device,
                 resume=resume,
