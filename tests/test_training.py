@@ -167,6 +167,11 @@ def test_the_loop_learns(tmp_path: Path) -> None:
     assert log_of(tmp_path / "run")[-1]["line/loss"] < 9
 
 
+def test_a_rate_of_nothing_teaches_nothing(tmp_path: Path) -> None:
+    run(Line(), tmp_path / "run", device=torch.device("cpu"), steps=5, rate=0.0)
+    assert load_file(tmp_path / "run" / "state.safetensors")["model.weight"].item() == 0
+
+
 def test_a_stopped_run_keeps_what_it_learned(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         run(Line(stop=20), tmp_path / "run", device=torch.device("cpu"), steps=300)
