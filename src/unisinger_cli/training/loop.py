@@ -110,7 +110,8 @@ def run(
     save_every: float = 90.0,
     report: Callable[[str], None] = lambda line: None,
 ) -> dict[str, float]:
-    """Train until `seconds` or `steps` (the earlier) are over; returns the last averaged losses.
+    """Train until `seconds` or `steps` (the earlier) are over; returns the last averaged losses. `rate` scales the
+    learning rates of all phases, from the first step to the last.
 
     Writes `out/state.safetensors` and `out/log.jsonl`. With `resume`, goes on from the state there, and the budget
     counts from the beginning of the first run. Raises ValueError without a budget, FloatingPointError on a
@@ -152,14 +153,14 @@ def run(
             now = time.monotonic()
             if now - logged > log_every or (steps is not None and step == steps):
                 means = {name: float(value) / count for name, value in sums.items()}
-                rate = (step - first) / max(1e-9, time.monotonic() - began)
+                speed = (step - first) / max(1e-9, time.monotonic() - began)  # steps a second
                 if rank == 0:
                     with log.open("a") as lines:
                         lines.write(
-                            json.dumps({"step": step, "seconds": round(elapsed, 1), "rate": rate, **means}) + "\n"
+                            json.dumps({"step": step, "seconds": round(elapsed, 1), "rate": speed, **means}) + "\n"
                         )
                     report(
-                        f"step {step}  {elapsed:.0f} s  {rate:.1f}/s  "
+                        f"step {step}  {elapsed:.0f} s  {speed:.1f}/s  "
                         + "  ".join(f"{k} {v:.4g}" for k, v in means.items())
                     )
                 finite = all(math.isfinite(v) for v in means.values())
