@@ -136,10 +136,9 @@ def _check_samples(path: Path, samples: Floats) -> None:
 
 
 def _downmix(samples: Floats) -> Floats:
-    channels = samples.shape[0]
-    if channels <= 2:
+    if len(samples) <= 2:
         return samples
-    gains = np.array([_GAINS[name] for name in _LAYOUTS[channels - 3].split()]).T  # [2, channels]
+    gains = np.array([_GAINS[name] for name in _LAYOUTS[len(samples) - 3].split()]).T  # [2, channels]
     gains /= gains.sum(axis=1, keepdims=True)  # so that full scale stays full scale
     return np.asarray(gains @ samples, dtype=np.float32)
 
@@ -155,11 +154,14 @@ def resample(audio: Audio, rate: int) -> Audio:
     return Audio(np.ascontiguousarray(samples, dtype=np.float32), rate)
 
 
+def mono_at(audio: Audio, rate: int) -> Floats:
+    """The sound mixed down, at `rate` Hz: float32 [n]."""
+    return resample(Audio(audio.mono()[None], audio.rate), rate).mono()
+
+
 def stereo(audio: Audio) -> Audio:
     """float32 [2, n]: a mono sound on both sides, a stereo one as it is."""
-    if audio.samples.shape[0] == 2:
-        return audio
-    return Audio(np.repeat(audio.samples, 2, axis=0), audio.rate)
+    return audio if audio.samples.shape[0] == 2 else Audio(np.repeat(audio.samples, 2, axis=0), audio.rate)
 
 
 # ---------------------------------------------------------------- measure

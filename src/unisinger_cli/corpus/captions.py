@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unisinger_cli.audio import resample
+from unisinger_cli.audio import mono_at
 from unisinger_cli.stages.harmony import detect_key
 from unisinger_cli.stages.style import tags_of
 from unisinger_cli.types import Audio, Floats, Note
@@ -60,7 +60,7 @@ def caption(mix: Audio, accompaniment: Audio | None, hz: Floats, genre: str = ""
 
 def _spectrum(audio: Audio) -> Floats:
     """Magnitudes [frames, bins] at _RATE."""
-    mono = resample(Audio(audio.mono()[None], audio.rate), _RATE).samples[0]
+    mono = mono_at(audio, _RATE)
     mono = np.pad(mono, (0, max(0, _FRAME - len(mono))))
     frames = np.lib.stride_tricks.sliding_window_view(mono, _FRAME)[::_HOP]
     return np.abs(np.fft.rfft(frames * np.hanning(_FRAME).astype(np.float32))).astype(np.float32)
@@ -100,7 +100,7 @@ def _key(audio: Audio) -> str:
 
 def _key_of(audio: Audio) -> str:
     """The key of the partials between 60 and 1000 Hz, folded into pitch classes."""
-    mono = resample(Audio(audio.mono()[None], audio.rate), _KEY_RATE).samples[0]
+    mono = mono_at(audio, _KEY_RATE)
     mono = np.pad(mono, (0, max(0, _KEY_FRAME - len(mono))))
     frames = np.lib.stride_tricks.sliding_window_view(mono, _KEY_FRAME)[:: _KEY_FRAME // 4]
     heard = np.abs(np.fft.rfft(frames * np.hanning(_KEY_FRAME).astype(np.float32)))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unisinger_cli.audio import read, resample
+from unisinger_cli.audio import mono_at, read
 from unisinger_cli.corpus.pack import Row, read_index
 from unisinger_cli.errors import InputError, MissingExtra
 from unisinger_cli.evaluation.bench import other
@@ -123,7 +123,7 @@ def _joined(voices: Path, rows: Sequence[Row]) -> Audio:
     parts: list[Floats] = []
     for row in rows:
         sound = read(voices / row["vocal"])
-        parts.append(resample(Audio(sound.mono()[None], sound.rate), _RATE).samples[0])
+        parts.append(mono_at(sound, _RATE))
         if sum(map(len, parts)) >= _ENOUGH * _RATE:
             break
     return Audio(np.concatenate(parts)[None], _RATE)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from unisinger_cli.audio import resample
+from unisinger_cli.audio import mono_at
 from unisinger_cli.errors import MissingExtra
 from unisinger_cli.types import Audio, Floats
 
@@ -31,7 +31,7 @@ class Judge:
 
     def embed(self, audio: Audio) -> Floats:
         """Unit vector float32 [256] of a voice, long pauses taken out."""
-        mono = resample(Audio(audio.mono()[None], audio.rate), 16000).samples[0]
+        mono = mono_at(audio, 16000)
         peak = float(np.abs(mono).max(initial=0.0))
         if peak == 0:
             return np.zeros(256, dtype=np.float32)  # silence is like nobody

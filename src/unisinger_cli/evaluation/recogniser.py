@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from unisinger_cli.audio import resample
+from unisinger_cli.audio import mono_at
 from unisinger_cli.errors import MissingExtra
 from unisinger_cli.types import Audio
 
@@ -48,7 +48,7 @@ class Recogniser:
 
     def phonemes(self, audio: Audio) -> list[str]:
         """The phonemes heard, one IPA symbol each."""
-        mono = resample(Audio(audio.mono()[None], audio.rate), _RATE).samples[0]
+        mono = mono_at(audio, _RATE)
         peak = float(np.abs(mono).max(initial=0.0))
         if peak == 0:
             return []

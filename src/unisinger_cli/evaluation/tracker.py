@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from unisinger_cli.audio import resample
+from unisinger_cli.audio import mono_at
 from unisinger_cli.errors import MissingExtra
 from unisinger_cli.types import Audio, Floats, Note
 
@@ -38,7 +38,7 @@ class Tracker:
         """F0 in Hz of every 10 ms, centred on i * 10 ms, 0 where unvoiced."""
         import torch
 
-        mono = resample(Audio(audio.mono()[None], audio.rate), RATE).samples[0]
+        mono = mono_at(audio, RATE)
         with torch.inference_mode():
             found = self._model.infer(
                 torch.from_numpy(mono)[None, :, None], sr=RATE, decoder_mode="local_argmax", threshold=_VOICED

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unisinger_cli.audio import resample
+from unisinger_cli.audio import mono_at
 from unisinger_cli.types import Audio, Content, Floats
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ LEVEL = 0.08  # RMS, -22 dBFS, that voices are brought to before any encoder hea
 def whole_frames(model: UniSinger, audio: Audio) -> Floats:
     """Mono samples at the model's rate, padded with silence to whole latent frames."""
     codec = model.config.codec
-    mono = resample(Audio(audio.mono()[None], audio.rate), codec.rate).samples[0]
+    mono = mono_at(audio, codec.rate)
     return np.pad(mono, (0, -len(mono) % codec.hop))
 
 

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from unisinger_cli.audio import resample
+from unisinger_cli.audio import mono_at
 from unisinger_cli.errors import UsageError
 from unisinger_cli.stages.transcribe import UNSPACED, HeardWord, Transcriber, choose_transcriber
 from unisinger_cli.stages.vote import Verdict, vote
@@ -56,7 +56,7 @@ def hear(audio: Audio, engines: Sequence[Transcriber], language: str | None = No
 
 
 def _ask(engine: Transcriber, audio: Audio, language: str | None) -> tuple[str, list[HeardWord]]:
-    samples = resample(Audio(audio.mono()[None], audio.rate), engine.rate).samples[0]
+    samples = mono_at(audio, engine.rate)
     guess, lines = engine.hear(samples, language)
     words = [HeardWord(text.strip(), start, end) for line in lines for text, start, end in line]
     return guess, [word for word in words if any(letter.isalnum() for letter in word.text)]

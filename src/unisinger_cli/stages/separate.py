@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from unisinger_cli.audio import quantised, resample, stereo
+from unisinger_cli.audio import mono_at, quantised, resample, stereo
 from unisinger_cli.types import Audio, Floats
 
 _RATE = 16000  # Hz at which a mix is told from a solo vocal
@@ -79,7 +79,7 @@ def is_mix(audio: Audio) -> bool:
 
 def accompaniment(audio: Audio) -> float:
     """The measure behind `is_mix`: 0 for a lone voice, up to 1 for chords and nothing else."""
-    samples = resample(Audio(audio.mono()[None], audio.rate), _RATE).samples[0]
+    samples = mono_at(audio, _RATE)
     frames = np.lib.stride_tricks.sliding_window_view(np.pad(samples - samples.mean(), (0, _FRAME)), _FRAME)
     frames = frames[:: max(_FRAME // 2, -(-len(frames) // _MOST_FRAMES))]
     energy = (frames**2).mean(axis=1)

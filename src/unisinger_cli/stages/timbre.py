@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unisinger_cli.audio import resample
+from unisinger_cli.audio import mono_at
 from unisinger_cli.errors import InputError
 from unisinger_cli.stages.content import voice_gain
 from unisinger_cli.types import Audio, Floats, Timbre
@@ -43,7 +43,7 @@ def timbre(model: UniSinger, recordings: Sequence[Audio]) -> Timbre:
     codec = model.config.codec
     vectors = []
     for audio in recordings:
-        mono = resample(Audio(audio.mono()[None], audio.rate), codec.rate).samples[0]
+        mono = mono_at(audio, codec.rate)
         voiced = without_silence(mono * np.float32(voice_gain(mono)), codec.rate)
         if len(voiced) < SHORTEST * codec.rate:
             length = len(voiced) / codec.rate

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from unisinger_cli.audio import resample
+from unisinger_cli.audio import mono_at
 from unisinger_cli.errors import InputError
 from unisinger_cli.types import Audio, Floats
 
@@ -64,9 +64,7 @@ def transcribe(audio: Audio, transcriber: Transcriber, language: str | None = No
 
     Raises InputError where no word was heard.
     """
-    heard, lines = transcriber.hear(
-        resample(Audio(audio.mono()[None], audio.rate), transcriber.rate).samples[0], language
-    )
+    heard, lines = transcriber.hear(mono_at(audio, transcriber.rate), language)
     found = tuple(line for words in lines for line in _split([HeardWord(text.strip(), a, b) for text, a, b in words]))
     if not found:
         raise InputError("no word was heard in the recording", "take the vocal out first: unisinger separate IN")
