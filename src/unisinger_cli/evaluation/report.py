@@ -53,24 +53,27 @@ def rows(parts: Sequence[Part]) -> list[list[str]]:
     ]
 
 
+def _mel(hz: float) -> float:
+    return 2595 * log10(1 + hz / 700)
+
+
 def spectrogram(axes: Any, audio: Audio, pitch: Pitch) -> None:
     """Draw a log-mel spectrogram up to 8 kHz, with the pitch on it, on axes of matplotlib."""
     sound = resample(Audio(audio.mono()[None], audio.rate), 16000)
     levels = log_mel(sound.samples[0], sound.rate, 128, 1024, 160)
-    top = 2595 * log10(1 + sound.rate / 2 / 700)
     axes.imshow(
         levels.T,
         origin="lower",
         aspect="auto",
-        extent=(0, sound.seconds, 0, top),
+        extent=(0, sound.seconds, 0, _mel(sound.rate / 2)),
         vmin=levels.max() - 70,
         vmax=levels.max(),
         cmap="magma",
     )
     ticks = (200, 500, 1000, 2000, 4000, 8000)
-    axes.set_yticks([2595 * log10(1 + hz / 700) for hz in ticks], [str(hz) for hz in ticks])
+    axes.set_yticks([_mel(hz) for hz in ticks], [str(hz) for hz in ticks])
     voiced = pitch.voiced.nonzero()[0]
-    heights = [2595 * log10(1 + float(hz) / 700) for hz in pitch.hz[voiced]]
+    heights = [_mel(float(hz)) for hz in pitch.hz[voiced]]
     axes.plot((voiced + 0.5) / pitch.frame_rate, heights, ".", markersize=3, color="cyan")
     axes.set(xlabel="s", ylabel="Hz")
 

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from unisinger_cli.model.config import CodecConfig
-from unisinger_cli.model.ops import ConvNeXtBlock, compress, mel_filterbank, stft, stft_magnitude
+from unisinger_cli.model.ops import ConvNeXtBlock, compress, from_mel, mel_filterbank, stft, stft_magnitude, to_mel
 from unisinger_cli.model.source import Harmonics, band_weights, with_harmonics
 
 _LOW_BINS = 400  # linear-frequency bins below 4.3 kHz: they resolve the harmonics
@@ -111,8 +111,8 @@ class CodecDecoder(nn.Module):
     def expect_harmonics(self) -> None:
         """Before training: voices are harmonic in the bass and noisy in the treble. What was learned is kept."""
         if not self.periodic.weight.any():
-            mel = torch.linspace(0, 2595 * math.log10(1 + self.config.rate / 1400), self.config.source_bands)
-            self.periodic.bias.copy_(5 - (10 ** (mel / 2595) - 1) * 700 / 2500)
+            top = to_mel(torch.tensor(self.config.rate / 2, device="cpu"))  # a number, on the meta device too
+            self.periodic.bias.copy_(5 - from_mel(torch.linspace(0, float(top), self.config.source_bands)) / 2500)
 
     def _overlap_add(self, spectrum: Tensor) -> Tensor:
         """Inverse STFT with frames centred as in `ops.stft_magnitude`: [b, bins, n] -> [b, n*hop]."""

@@ -102,6 +102,11 @@ class ModelConfig:
     tags: tuple[str, ...] = TAGS
     score_dim: int = SCORE_DIM
 
+    @property
+    def phoneme_ids(self) -> dict[str, int]:
+        """Symbol -> its id."""
+        return {symbol: i for i, symbol in enumerate(self.phonemes)}
+
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
 

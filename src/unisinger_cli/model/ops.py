@@ -33,12 +33,21 @@ def stft_magnitude(audio: Tensor, n_fft: int, hop: int) -> Tensor:
     return (power + 1e-12 / n_fft).sqrt()
 
 
+def to_mel(hz: Tensor) -> Tensor:
+    """Hz -> the HTK mel scale."""
+    return 2595 * torch.log10(1 + hz / 700)
+
+
+def from_mel(mel: Tensor) -> Tensor:
+    """The HTK mel scale -> Hz."""
+    return 700 * (10 ** (mel / 2595) - 1)
+
+
 def mel_filterbank(rate: int, n_fft: int, bands: int, low: float = 0.0, high: float | None = None) -> Tensor:
     """Triangular filters on the HTK mel scale, each with unit sum -> [bands, n_fft/2+1]."""
     high = rate / 2 if high is None else high
-    to_mel = lambda hz: 2595 * math.log10(1 + hz / 700)  # noqa: E731
-    points = torch.linspace(to_mel(low), to_mel(high), bands + 2, dtype=torch.float64)
-    edges = 700 * (10 ** (points / 2595) - 1)
+    first, last = to_mel(torch.tensor([low, high], dtype=torch.float64, device="cpu")).tolist()
+    edges = from_mel(torch.linspace(first, last, bands + 2, dtype=torch.float64))
     # a triangle narrower than the bin spacing would be empty: give it at least one bin's width
     bin_width = rate / n_fft
     left = torch.minimum(edges[:-2], edges[1:-1] - bin_width)

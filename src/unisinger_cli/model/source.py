@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from unisinger_cli.model.ops import stft
+from unisinger_cli.model.ops import stft, to_mel
 
 HIGHEST_HARMONIC = 12000.0  # Hz; above it a voice is noise
 _LOWEST_F0 = 40.0  # Hz
@@ -105,7 +105,7 @@ def smooth(power: Tensor, width: Tensor) -> Tensor:
 
 def band_weights(bands: int, bins: int, rate: int) -> Tensor:
     """Interpolation from `bands` points, equally spaced in mel over 0..rate/2, to linear bins: [bands, bins]."""
-    mel = 2595 * torch.log10(1 + torch.linspace(0, rate / 2, bins, dtype=torch.float64) / 700)
+    mel = to_mel(torch.linspace(0, rate / 2, bins, dtype=torch.float64))
     at = mel / mel[-1] * (bands - 1)
     return (1 - (at[None] - torch.arange(bands, dtype=torch.float64)[:, None]).abs()).clamp_min(0).float()
 

@@ -40,12 +40,11 @@ def from_plan(config: ModelConfig, plan: SongPlan, timbre: Timbre | None, rng: n
     """A song: task 2 with a reference voice, task 0 without."""
     rate = config.codec.frame_rate
     frames = int(np.ceil(plan.seconds * rate))
-    ids = {symbol: i for i, symbol in enumerate(config.phonemes)}
     return _condition(
         config,
         SONG if timbre is None else CLONE,
         frames,
-        phonemes=phoneme_frames(phoneme_spans(plan), frames, rate, ids),
+        phonemes=phoneme_frames(phoneme_spans(plan), frames, rate, config.phoneme_ids),
         pitch=pitch_frames(plan, frames, rate, rng),
         score=score_frames(plan.score, frames, rate),
         tags=_tags(config, plan.tags),

@@ -45,7 +45,7 @@ class _Clips:
     """Precomputed log-mels of the transcribed clips, padded batches drawn at random."""
 
     def __init__(self, rows: list[Row], bank: AudioBank, config: ModelConfig, network: AlignerNetwork) -> None:
-        self.rows, self.ids = rows, {symbol: i for i, symbol in enumerate(config.phonemes)}
+        self.rows, self.ids = rows, config.phoneme_ids
         self.frame_rate = config.codec.frame_rate
         self.trainable = [i for i, row in enumerate(rows) if row["split"] != "test"]  # test clips are only aligned
         self.mels: list[Tensor] = []

@@ -111,3 +111,10 @@ def label_frames(row: Row, frames: int, frame_rate: float, ids: dict[str, int]) 
         last = max(first, int(np.ceil(end * frame_rate - 0.5)))
         labels[first:last] = ids[symbol]
     return labels
+
+
+def fit_track(hz: np.ndarray, frames: int) -> np.ndarray[Any, np.dtype[np.float32]]:
+    """F0 cut, or filled up with unvoiced frames, to `frames`."""
+    track = np.zeros(frames, dtype=np.float32)
+    track[: min(frames, len(hz))] = hz[:frames]
+    return track

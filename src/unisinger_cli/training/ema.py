@@ -37,11 +37,3 @@ class Ema:
     def load(self, state: dict[str, Tensor]) -> None:
         for name, shadow in zip(self.names, self.shadow, strict=True):
             shadow.copy_(state[name])
-
-    @torch.no_grad()
-    def swap(self) -> None:
-        """Exchange live weights and averages; called twice, everything is as before."""
-        for live, shadow in zip(self.live, self.shadow, strict=True):
-            kept = live.detach().clone()
-            live.copy_(shadow)
-            shadow.copy_(kept)

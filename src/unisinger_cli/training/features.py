@@ -22,7 +22,7 @@ from unisinger_cli.model.config import PRESETS
 from unisinger_cli.model.unisinger import UniSinger
 from unisinger_cli.stages.content import voice_gain
 from unisinger_cli.training.content import change_speed
-from unisinger_cli.training.dataset import AudioBank, Row, label_frames, load_audio, read_packs, read_shards
+from unisinger_cli.training.dataset import AudioBank, Row, fit_track, label_frames, load_audio, read_packs, read_shards
 
 SILENCE = "silence.safetensors"
 LATENT_STEP = 1 / 30  # of an int8 latent: a thirtieth of a standard deviation
@@ -73,13 +73,22 @@ def encode_clip(
     }
 
 
-def encode_silence(model: UniSinger, device: torch.device) -> dict[str, Tensor]:
-    """Features of one frame in the middle of digital silence: what windows are filled up with."""
-    frames = 16
+def encode_row(model: UniSinger, row: Row, vocal: Tensor, accomp: Tensor | None, hz: np.ndarray) -> dict[str, Tensor]:
+    """Features of a clip with this row: audio [1, l] of whole frames, F0 of as many frames or fewer."""
+    codec = model.config.codec
+    frames = vocal.shape[1] // codec.hop
+    labels = torch.from_numpy(label_frames(row, frames, codec.frame_rate, model.config.phoneme_ids))
+    return encode_clip(model, vocal, accomp, labels, torch.from_numpy(fit_track(hz, frames)))
+
+
+def write_silence(model: UniSinger, out: Path) -> None:
+    """`out/silence.safetensors`, which training fills windows up with: one frame in the middle of digital silence."""
+    frames, device = 16, model.codec.latent_mean.device
     nothing = torch.zeros(frames, device=device)
     quiet = torch.zeros(1, frames * model.config.codec.hop, device=device)
     found = encode_clip(model, quiet, None, nothing.long(), nothing)
-    return {"vocal": found["vocal"][8:9].cpu(), "content": found["content"][:, 8:9].cpu()}
+    kept = {"vocal": found["vocal"][8:9], "content": found["content"][:, 8:9]}
+    save_file({name: value.cpu().contiguous() for name, value in kept.items()}, out / SILENCE)
 
 
 @lru_cache(maxsize=1)
@@ -113,18 +122,12 @@ class ClipEncoder:
 
     def encode(self, row: Row, vocal: np.ndarray, accomp: np.ndarray | None, hz: np.ndarray) -> dict[str, np.ndarray]:
         """Features of a clip with this row: stems [n] at `rate`, of whole frames, and F0 [frames]."""
-        config, frames = self.model.config, len(vocal) // self.hop
-        ids = {symbol: i for i, symbol in enumerate(config.phonemes)}
-        labels = torch.from_numpy(label_frames(row, frames, config.codec.frame_rate, ids))
         sound = lambda samples: torch.from_numpy(np.ascontiguousarray(samples))[None].to(self.device)  # noqa: E731
-        band = None if accomp is None else sound(accomp)
-        encoded = encode_clip(self.model, sound(vocal), band, labels, torch.from_numpy(hz))
+        encoded = encode_row(self.model, row, sound(vocal), None if accomp is None else sound(accomp), hz)
         return {name: value.cpu().numpy() for name, value in encoded.items()}
 
     def write_silence(self, out: Path) -> None:
-        """`out/silence.safetensors`, which training fills windows up with."""
-        found = encode_silence(self.model, torch.device(self.device))
-        save_file({name: value.contiguous() for name, value in found.items()}, out / SILENCE)
+        write_silence(self.model, out)
 
 
 def encode_packs(
@@ -141,8 +144,7 @@ def encode_packs(
     `out/silence.safetensors`."""
     out.mkdir(parents=True, exist_ok=True)
     config = model.config
-    save_file({k: v.contiguous() for k, v in encode_silence(model, device).items()}, out / SILENCE)
-    ids = {symbol: i for i, symbol in enumerate(config.phonemes)}
+    write_silence(model, out)
     rows = list(read_packs(packs))
     voices = load_audio([f / r["vocal"] for f, r in rows], config.codec.rate, config.codec.hop, device, workers)
     with_accomp = [i for i, (_, r) in enumerate(rows) if r["accomp"]]
@@ -166,18 +168,13 @@ def encode_packs(
 
     for i, (folder, row) in enumerate(rows):
         length = int(voices.length[i])
-        frames = length // config.codec.hop
         vocal = voices.gather(voices.start[i : i + 1], length)
         accomp = None
         if i in place and accomps is not None:
             clip = place[i]
             accomp = accomps.gather(accomps.start[clip : clip + 1], min(length, int(accomps.length[clip])))
             accomp = torch.nn.functional.pad(accomp, (0, length - accomp.shape[1]))
-        hz = np.zeros(frames, dtype=np.float32)
-        known = pitches[folder][row["id"]][:frames]
-        hz[: len(known)] = known
-        labels = torch.from_numpy(label_frames(row, frames, config.codec.frame_rate, ids))
-        encoded = encode_clip(model, vocal, accomp, labels, torch.from_numpy(hz))
+        encoded = encode_row(model, row, vocal, accomp, pitches[folder][row["id"]])
         for name, value in encoded.items():
             tensors[f"{len(kept)}.{name}"] = value.cpu().contiguous()
             size += value.numel() * value.element_size()

@@ -11,6 +11,7 @@ import math
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -59,17 +60,7 @@ def _wrap(phases: list[Phase], world: int) -> list[Phase]:
         return phases
     from torch.nn.parallel import DistributedDataParallel
 
-    return [
-        Phase(
-            p.name,
-            DistributedDataParallel(p.module, find_unused_parameters=True),
-            p.parameters,
-            p.rate,
-            p.betas,
-            p.decay,
-        )
-        for p in phases
-    ]
+    return [replace(p, module=DistributedDataParallel(p.module, find_unused_parameters=True)) for p in phases]
 
 
 def save_state(path: Path, model: nn.Module, ema: Ema | None, step: int, elapsed: float) -> None:

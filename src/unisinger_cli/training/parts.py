@@ -20,7 +20,7 @@ from unisinger_cli.model.unisinger import UniSinger
 from unisinger_cli.training import loop
 from unisinger_cli.training.codec import CodecBatch, CodecTrainee, measure_latents
 from unisinger_cli.training.content import ContentData, ContentLoss, ContentTrainee
-from unisinger_cli.training.dataset import AudioBank, Row, label_frames, load_audio, read_packs
+from unisinger_cli.training.dataset import AudioBank, Row, fit_track, label_frames, load_audio, read_packs
 from unisinger_cli.training.features import SILENCE, load_features
 from unisinger_cli.training.flow import FlowData, FlowTrainee
 from unisinger_cli.training.timbre import TimbreData, TimbreLoss, TimbreTrainee
@@ -156,12 +156,10 @@ def _decoder(model: UniSinger, data: list[Path], size: int, device: torch.device
 def _pitch_of(data: list[Path], rows: list[tuple[Path, Row]], bank: AudioBank) -> Tensor:
     """F0 of a bank of vocals, end to end as they are: [total latent frames], on the bank's device."""
     known = {folder: np.load(folder / "f0.npz") for folder in data}
-    tracks = []
-    for (folder, row), length in zip(rows, bank.length.tolist(), strict=True):
-        track = np.zeros(length // bank.hop, dtype=np.float32)
-        found = known[folder][row["id"]][: len(track)]
-        track[: len(found)] = found
-        tracks.append(track)
+    tracks = [
+        fit_track(known[folder][row["id"]], length // bank.hop)
+        for (folder, row), length in zip(rows, bank.length.tolist(), strict=True)
+    ]
     return torch.from_numpy(np.concatenate(tracks)).to(bank.samples.device)
 
 
@@ -169,7 +167,7 @@ def _content(model: UniSinger, data: list[Path], size: int, device: torch.device
     codec = model.config.codec
     rows = _rows(data)
     bank = load_audio([f / r["vocal"] for f, r in rows], codec.rate, codec.hop, device, workers)
-    ids = {symbol: i for i, symbol in enumerate(model.config.phonemes)}
+    ids = model.config.phoneme_ids
     names = sorted({r["speaker"] for _, r in rows})
     labels = [
         label_frames(row, length // codec.hop, codec.frame_rate, ids)

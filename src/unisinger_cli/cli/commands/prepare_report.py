@@ -32,11 +32,12 @@ def report(
         raise InputError(f"{out} is a folder", "give the name of a page, such as report.html")
     if out.exists() and not force:
         raise InputError(f"{out} exists", "add --force to overwrite it, or choose another name with --out")
-    from unisinger_cli.corpus.songfile import replace_file
+    from unisinger_cli.audio import landing
     from unisinger_cli.evaluation.packs import page
     from unisinger_cli.model.config import CodecConfig
 
     text = page(packs, seed=seed, frame_rate=CodecConfig().frame_rate)
     out.parent.mkdir(parents=True, exist_ok=True)
-    replace_file(out, lambda path: path.write_text(text, encoding="utf-8"))
+    with landing([out]) as (temporary,):
+        temporary.write_text(text, encoding="utf-8")
     output.result(str(out), {"schema": 1, "output": str(out), "packs": [str(pack) for pack in packs]})
