@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Ran, store, sung
-from unisinger_cli import __version__
+from unisinger_cli import __version__, strict_json
 from unisinger_cli.cli import exits, options, output, settings
 from unisinger_cli.errors import (
     DeviceError,
@@ -226,7 +226,7 @@ def test_json_is_strict() -> None:
     import numpy as np
 
     data = {"a": float("nan"), "b": np.float32(0.5), "c": [Path("x"), (True, None)], "d": float("inf")}
-    assert json.loads(output.as_json(data)) == {"a": None, "b": 0.5, "c": ["x", [True, None]], "d": None}
+    assert json.loads(strict_json.dumps(data)) == {"a": None, "b": 0.5, "c": ["x", [True, None]], "d": None}
 
 
 def test_every_error_has_its_own_code() -> None:

@@ -11,12 +11,12 @@ import pytest
 import soundfile
 
 from conftest import RATE, sung
+from unisinger_cli import strict_json
 from unisinger_cli.backends.weights import sha256_of
-from unisinger_cli.cli.output import as_json
 from unisinger_cli.pipeline import voices
 from unisinger_cli.pipeline.deliver import deliver
 from unisinger_cli.pipeline.receipt import receipt
-from unisinger_cli.requests import ConvertRequest, SamplerConfig, SongRequest
+from unisinger_cli.requests import ConvertRequest, SamplerConfig, SongRequest, one_voice
 from unisinger_cli.types import Chord, Note, PlanLine, Result, Score, SongPlan, Stems, Syllable
 
 
@@ -50,8 +50,8 @@ def test_receipt_tells_what_was_asked_used_and_measured(tmp_path: Path) -> None:
     lyrics.write_text("la la")
     request = SongRequest("la la", sampler=SamplerConfig(seed=7, words=0.0))
     told = receipt(Model(), request, made(), {"mix": Path("o.wav")}, {"lyrics": lyrics}, seconds=3.0)
-    back = json.loads(as_json(told))
-    assert (back["schema"], back["command"], back["output"], back["seed"]) == (1, "song", "o.wav", 7)
+    back = json.loads(strict_json.dumps(told))
+    assert (back["schema"], back["command"], back["output"], back["seed"]) == (2, "song", "o.wav", 7)
     assert back["request"]["sampler"]["words"] == 0
     assert back["inputs"]["lyrics"]["sha256"] == sha256_of(lyrics)
     assert back["model"] == {"name": "mini", "sha256": "ab" * 32}
@@ -66,20 +66,20 @@ def test_receipt_has_only_paths_that_the_user_typed(tmp_path: Path, monkeypatch:
     monkeypatch.chdir(tmp_path)
     Path("a.wav").write_bytes(b"a")
     Path("b.wav").write_bytes(b"b")
-    request = ConvertRequest(Path("a.wav"), Path("b.wav"))
+    request = ConvertRequest(Path("a.wav"), one_voice(Path("b.wav")))
     told = receipt(Model(), request, made(), {"mix": Path("o.wav")}, {"source": Path("a.wav")}, seconds=1.0)
     assert told["command"] == "convert"
-    assert str(tmp_path) not in as_json(told)
-    assert as_json(told).count("/") == as_json(told).count("a/b")  # no path has a folder in it
+    assert str(tmp_path) not in strict_json.dumps(told)
+    assert strict_json.dumps(told).count("/") == strict_json.dumps(told).count("a/b")  # no path has a folder in it
 
 
 def test_a_saved_voice_is_told_by_its_name() -> None:
     path = voices.path_of("anna")
     path.parent.mkdir()
     path.write_bytes(b"x")
-    request = ConvertRequest(Path("a.wav"), path)
+    request = ConvertRequest(Path("a.wav"), one_voice(path))
     told = receipt(Model(), request, made(), {"mix": Path("o.wav")}, {"target": path}, seconds=1.0)
-    assert told["request"]["target"] == "anna"
+    assert told["request"]["target"] == [{"path": "anna", "weight": 1.0}]
     assert told["inputs"]["target"] == {"path": "anna", "sha256": sha256_of(path)}
 
 

@@ -48,7 +48,7 @@ def test_song(unisinger: Run, place: Path) -> None:
     assert audio.decibels(audio.true_peak(sound)) <= -1
     assert -16 <= audio.loudness(sound) <= -12
     receipt = json.loads((place / "my.song.json").read_text())
-    assert receipt["request"]["ref"] == "voice.wav"
+    assert receipt["request"]["ref"] == [{"path": "voice.wav", "weight": 1.0}]
     assert receipt["model"]["name"] == "debug"
     assert receipt["plan"]["lines"]
     assert set(receipt["files"]) == {"mix", "vocal", "accomp", "receipt"}
@@ -67,9 +67,9 @@ def test_seeds_and_zeros(unisinger: Run, place: Path) -> None:
     assert (other.out, other.err) == ("c.wav\n", "")
     assert again.err == ""
     told: dict[str, Any] = again.json
-    assert (told["schema"], told["output"], told["seed"]) == (1, "b.wav", 0)
+    assert (told["schema"], told["output"], told["seed"]) == (2, "b.wav", 0)
     assert [told["request"]["sampler"][name] for name in ("words", "voice", "accomp")] == [0, 0, 0]
-    assert told["request"]["ref"] is None
+    assert told["request"]["ref"] == []
     assert told["audio"]["seconds"] == pytest.approx(audio.read(place / "b.wav").seconds, abs=0.001)
 
 

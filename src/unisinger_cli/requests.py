@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
 from unisinger_cli.errors import UsageError
 
@@ -19,6 +21,7 @@ class SamplerConfig:
     """How the flow is integrated. A guidance scale of 1 is the plain conditional model, 0 ignores that condition."""
 
     seed: int = 0
+    take: int = 0  # another performance of the same song: other noise, the same plan
     steps: int = 16
     words: float = 2.0  # guidance on lyrics or content
     voice: float = 2.0  # guidance on the speaker
@@ -26,9 +29,29 @@ class SamplerConfig:
 
     def __post_init__(self) -> None:
         _within("--seed", self.seed, 0, 2**63 - 1)
+        _within("the number of the take", self.take, 0, 9999)
         _within("--steps", self.steps, 1, 200)
         for name in ("words", "voice", "accomp"):
             _within(f"--cfg-{name}", getattr(self, name), 0, 20)
+
+
+@dataclass(frozen=True)
+class VoicePart:
+    """A recording, or the file of a saved voice, and its share in the voice that is asked for."""
+
+    path: Path
+    weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        _within(f"the weight of {self.path.stem}", self.weight, 0, 1000)
+
+
+Voice: TypeAlias = tuple[VoicePart, ...]  # more than one: a blend
+
+
+def one_voice(path: Path) -> Voice:
+    """The voice that one file holds."""
+    return (VoicePart(path),)
 
 
 @dataclass(frozen=True)
@@ -37,7 +60,7 @@ class SongRequest:
     reference voice."""
 
     lyrics: str
-    ref: Path | None = None
+    ref: Voice = ()
     style: str = ""
     language: str = "en"
     bpm: float | None = None
@@ -55,7 +78,7 @@ class ConvertRequest:
     """`unisinger convert`: another singer for a recording; `accomp` is "none", "new" (task 3) or "keep"."""
 
     source: Path
-    target: Path
+    target: Voice
     accomp: str = "none"
     transpose: float | None = None  # semitones; None: moved by octaves to where the target's voice lies
     separate: bool | None = None  # None: only where the input is a mix
@@ -67,3 +90,18 @@ class ConvertRequest:
             raise UsageError(f"accompaniment is {self.accomp!r}, and must be none, new or keep")
         if self.transpose is not None:
             _within("--transpose", self.transpose, -36, 36)
+
+
+Request: TypeAlias = SongRequest | ConvertRequest
+
+
+@dataclass(frozen=True)
+class Job:
+    """A request, and where its results go.
+
+    `files` names the outputs ("mix", "vocal", "accomp", "receipt"), `inputs` what the receipt hashes.
+    """
+
+    request: Request
+    files: Mapping[str, Path]
+    inputs: Mapping[str, Path]

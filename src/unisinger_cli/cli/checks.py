@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unisinger_cli.errors import InputError, UsageError
+from unisinger_cli.requests import Voice, one_voice
 
 MAX_WORDS = 2000
 MAX_TEXT_BYTES = 1 << 20
@@ -93,13 +94,20 @@ def sound(path: Path, *, min_seconds: float) -> None:
     read(path, min_seconds=min_seconds)
 
 
-def voice(text: str) -> Path:
+def voice(text: str) -> Voice:
     """What --ref or --target means, checked: a recording, or else the file of a voice of that name."""
     from unisinger_cli.pipeline import voices
 
     path = Path(text)
     if not os.path.lexists(path) and text in voices.names():
         voices.load(text)
-        return voices.path_of(text)
+        return one_voice(voices.path_of(text))
     sound(path, min_seconds=MIN_VOICE)
-    return path
+    return one_voice(path)
+
+
+def voice_inputs(name: str, voice: Voice) -> dict[str, Path]:
+    """The files of a voice by the name under which a receipt lists them: "ref", or "ref 1", "ref 2" of a blend."""
+    if len(voice) == 1:
+        return {name: voice[0].path}
+    return {f"{name} {i}": part.path for i, part in enumerate(voice, 1)}

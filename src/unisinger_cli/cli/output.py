@@ -6,13 +6,13 @@ and silence in a pipe. Errors are `error: ...` and, where there is something to 
 
 from __future__ import annotations
 
-import json
-import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+from unisinger_cli import strict_json
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -32,31 +32,13 @@ screen = Screen()
 
 def result(text: str, data: Mapping[str, Any]) -> None:
     """The one thing on stdout: `text` for people, `data` as one JSON object with --json."""
-    print(as_json(data) if screen.json else text, flush=True)
+    print(strict_json.dumps(data) if screen.json else text, flush=True)
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
     """Rows of equal length as aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
-
-
-def as_json(data: Mapping[str, Any], indent: int | None = None) -> str:
-    """Strict JSON: numbers that are not finite become null, paths become strings."""
-    return json.dumps(_plain(data), ensure_ascii=False, allow_nan=False, indent=indent)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, float) or hasattr(value, "__float__"):
-        number = float(value)
-        return number if math.isfinite(number) else None
-    return str(value)
 
 
 def say(text: str) -> None:
@@ -69,7 +51,7 @@ def fail(message: str, hint: str, code: int) -> None:
     """The last words of a run that failed."""
     line, hint = " ".join(message.split()), " ".join(hint.split())
     if screen.json:
-        print(as_json({"schema": 1, "error": line, "hint": hint, "exit": code}), file=sys.stderr)
+        print(strict_json.dumps({"schema": 1, "error": line, "hint": hint, "exit": code}), file=sys.stderr)
         return
     print(f"error: {line}", file=sys.stderr)
     if hint:

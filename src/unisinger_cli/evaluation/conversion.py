@@ -14,7 +14,7 @@ from unisinger_cli.evaluation.metrics import nearer_share, recognised_share
 from unisinger_cli.pipeline.convert import convert
 from unisinger_cli.pipeline.reporter import Silent
 from unisinger_cli.pipeline.scores import pitch_agreement
-from unisinger_cli.requests import ConvertRequest
+from unisinger_cli.requests import ConvertRequest, one_voice
 from unisinger_cli.types import Floats, Pitch
 
 
@@ -57,7 +57,7 @@ def run(bench: Bench, clips: Sequence[Clip], count: int) -> Part:
 
 def _convert(bench: Bench, i: int, pair: Pair) -> tuple[_Made, dict[str, str]]:
     studio = bench.studio
-    request = ConvertRequest(pair.source.path, pair.reference.path, separate=False, sampler=bench.seeded(i))
+    request = ConvertRequest(pair.source.path, one_voice(pair.reference.path), separate=False, sampler=bench.seeded(i))
     result = convert(studio, request, Silent())
     vocal = result.stems.vocal
     source = resample(read(pair.source.path), studio.rate)

@@ -28,7 +28,7 @@ from unisinger_cli.evaluation.spectra import chroma
 from unisinger_cli.pipeline.reporter import Silent
 from unisinger_cli.pipeline.scores import pitch_agreement
 from unisinger_cli.pipeline.song import song
-from unisinger_cli.requests import SongRequest
+from unisinger_cli.requests import SongRequest, one_voice
 from unisinger_cli.types import Audio, Floats, Pitch, SongPlan
 
 LYRICS = (  # written for this evaluation; nothing of it is in the training data
@@ -71,7 +71,7 @@ def run(bench: Bench, clips: Sequence[Clip], count: int) -> Part:
 
 def _sing(bench: Bench, i: int, reference: Clip) -> tuple[_Made, dict[str, float | None], dict[str, str]]:
     studio = bench.studio
-    request = SongRequest(LYRICS[i % len(LYRICS)], reference.path, sampler=bench.seeded(i))
+    request = SongRequest(LYRICS[i % len(LYRICS)], one_voice(reference.path), sampler=bench.seeded(i))
     result = song(studio, request, Silent())
     plan, accomp, vocal = result.plan, result.stems.accomp, result.stems.vocal
     assert plan is not None and accomp is not None  # what `song` returns always has both

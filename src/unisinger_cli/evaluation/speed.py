@@ -46,13 +46,13 @@ def measure(checkpoint: str | None, device: str, threads: int, reference: str, s
     from unisinger_cli.pipeline.reporter import Silent
     from unisinger_cli.pipeline.song import song
     from unisinger_cli.pipeline.studio import Studio
-    from unisinger_cli.requests import SamplerConfig, SongRequest
+    from unisinger_cli.requests import SamplerConfig, SongRequest, one_voice
 
     studio = Studio.open(checkpoint, device=device, threads=threads)
 
     def timed(lines: int, sampler: SamplerConfig) -> tuple[float, float, dict[str, float]]:
         began = time.monotonic()
-        request = SongRequest("\n".join([LINE] * lines), Path(reference), bpm=BPM, sampler=sampler)
+        request = SongRequest("\n".join([LINE] * lines), one_voice(Path(reference)), bpm=BPM, sampler=sampler)
         result = song(studio, request, Silent())
         return time.monotonic() - began, result.stems.mix.seconds, result.seconds_by_stage
 

@@ -16,7 +16,7 @@ from unisinger_cli.pipeline import voices
 from unisinger_cli.requests import ConvertRequest, SongRequest
 from unisinger_cli.types import Result
 
-SCHEMA = 1
+SCHEMA = 2
 CONSENT = (
     "This is synthetic singing. Use a voice only with the consent of the person it belongs to, "
     "and say that it is synthetic wherever it is published."
@@ -50,7 +50,7 @@ def receipt(
         "command": "song" if isinstance(request, SongRequest) else "convert",
         "output": str(files["mix"]),
         "files": {name: str(path) for name, path in files.items()},
-        "request": {k: _typed(v) if isinstance(v, Path) else v for k, v in asdict(request).items()},
+        "request": _told(asdict(request)),
         "seed": request.sampler.seed,
         "inputs": {name: {"path": _typed(path), "sha256": sha256_of(path)} for name, path in inputs.items()},
         "model": {"name": model.name, "sha256": model.sha256},
@@ -66,6 +66,15 @@ def receipt(
         "plan": None if result.plan is None else asdict(result.plan),
         "consent": CONSENT,
     }
+
+
+def _told(value: Any) -> Any:
+    """The fields of a request, with paths as the user gave them."""
+    if isinstance(value, Path):
+        return _typed(value)
+    if isinstance(value, dict):
+        return {name: _told(item) for name, item in value.items()}
+    return [_told(item) for item in value] if isinstance(value, list | tuple) else value
 
 
 def _typed(path: Path) -> str:

@@ -9,6 +9,7 @@ from unisinger_cli.audio import read
 from unisinger_cli.errors import ModelError
 from unisinger_cli.pipeline import voices
 from unisinger_cli.pipeline.studio import Studio
+from unisinger_cli.requests import Voice
 from unisinger_cli.types import Timbre
 
 
@@ -20,7 +21,16 @@ class Reference:
     median_midi: float | None
 
 
-def reference(studio: Studio, path: Path) -> Reference:
+def reference(studio: Studio, voice: Voice) -> Reference:
+    """The voice that is asked for: a part of it, or a blend of several.
+
+    Raises what `_heard` raises.
+    """
+    (part,) = voice
+    return _heard(studio, part.path)
+
+
+def _heard(studio: Studio, path: Path) -> Reference:
     """What `path` holds, a recording or a voice of `pipeline.voices`.
 
     Raises ModelError where another checkpoint measured the voice: its vector means nothing to this one.

@@ -35,7 +35,7 @@ def song(studio: Studio, request: SongRequest, reporter: Reporter) -> Result:
     clock.stage("lyrics")
     lyrics = read_lyrics(request.lyrics, request.language, name=request.lyrics_name)
     clock.stage("reference")
-    voice = None if request.ref is None else reference(studio, request.ref)
+    voice = reference(studio, request.ref) if request.ref else None
     timbre = None if voice is None else voice.timbre
     clock.stage("composing")
     bpm = request.bpm if request.bpm is not None else bpm_of(request.style)

@@ -10,7 +10,7 @@ import typer
 from unisinger_cli.cli import checks, options, output
 from unisinger_cli.cli.perform import perform
 from unisinger_cli.errors import UsageError
-from unisinger_cli.requests import ConvertRequest
+from unisinger_cli.requests import ConvertRequest, Job
 
 MIN_SOURCE = 0.5  # s
 
@@ -73,10 +73,7 @@ def convert(
     )
     checks.sound(source, min_seconds=MIN_SOURCE)
     path = Path(f"{source.stem}.converted.wav") if out is None else out
-    inputs = {"source": source, "target": request.target}
+    inputs = {"source": source} | checks.voice_inputs("target", request.target)
     stems = ("vocal", "accomp") if with_accomp or keep_accomp else ("vocal",)
     files = checks.outputs(path, stems, force=force, inputs=list(inputs.values()))
-
-    from unisinger_cli.pipeline.convert import convert as change_voice
-
-    perform(change_voice, request, files, inputs, checkpoint=checkpoint, device=device, threads=threads)
+    perform(Job(request, files, inputs), checkpoint=checkpoint, device=device, threads=threads)

@@ -11,6 +11,7 @@ from typing import Annotated
 
 import typer
 
+from unisinger_cli import strict_json
 from unisinger_cli.cli import options, output
 from unisinger_cli.errors import InputError, PartialFailure
 
@@ -108,7 +109,7 @@ def evaluate(
             "voices": "test speakers, never trained on; everything but `source`, `reference`, `original` is synthetic",
         }
         (work / "report.html").write_text(report.page("unisinger evaluate", about, parts, drawn), encoding="utf-8")
-        (work / "scores.json").write_text(output.as_json(record, indent=1) + "\n", encoding="utf-8")
+        (work / "scores.json").write_text(strict_json.dumps(record, indent=1) + "\n", encoding="utf-8")
         shutil.copytree(work, out, dirs_exist_ok=True)
     for note in studio.notes:
         output.say(f"note: {note}")

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from unisinger_cli import strict_json
 from unisinger_cli.cli import checks, options, output
 from unisinger_cli.errors import UsageError
 
@@ -87,7 +88,7 @@ def separate(
             "notes": notes,
             "seconds": round(time.monotonic() - began, 3),
         }
-        deliver(files, Stems(vocal, accomp), output.as_json(record, indent=1))
+        deliver(files, Stems(vocal, accomp), strict_json.dumps(record, indent=1))
     for note in notes:
         output.say(f"note: {note}")
     output.result("\n".join(str(files[name]) for name in ("vocal", "accomp")), record)

@@ -9,7 +9,7 @@ import typer
 
 from unisinger_cli.cli import checks, options, output
 from unisinger_cli.cli.perform import perform
-from unisinger_cli.requests import SongRequest
+from unisinger_cli.requests import Job, SongRequest
 
 
 def song(
@@ -61,7 +61,7 @@ def song(
       unisinger song --lyrics words.txt --style "slow piano ballad" --bpm 70 --seed 3
     """
     output.screen.json, output.screen.quiet = json, quiet
-    voice = None if ref is None else checks.voice(ref)
+    voice = () if ref is None else checks.voice(ref)
     request = SongRequest(
         lyrics=checks.lyrics_text(lyrics),
         ref=voice,
@@ -72,10 +72,7 @@ def song(
         lyrics_name=str(lyrics),
         sampler=options.sampler(seed, steps, cfg, cfg_words, cfg_voice, cfg_accomp),
     )
-    inputs = {"lyrics": lyrics} | ({} if voice is None else {"ref": voice})
+    inputs = {"lyrics": lyrics} | checks.voice_inputs("ref", voice)
     path = Path("song.wav") if out is None else out
     files = checks.outputs(path, ("vocal", "accomp"), force=force, inputs=list(inputs.values()))
-
-    from unisinger_cli.pipeline.song import song as sing
-
-    perform(sing, request, files, inputs, checkpoint=checkpoint, device=device, threads=threads)
+    perform(Job(request, files, inputs), checkpoint=checkpoint, device=device, threads=threads)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from unisinger_cli import strict_json
 from unisinger_cli.cli import checks, options, output
 from unisinger_cli.errors import UsageError
 
@@ -73,7 +74,7 @@ def transcribe(
         reporter.stage("listening")
         heard = stage.transcribe(sound, transcriber, language)
     data = {"schema": 1, "model": name if weights is None else str(weights), **stage.as_data(heard)}
-    text = output.as_json(data, indent=1) + "\n" if kind is Format.json else stage.FORMATS[kind.value](heard)
+    text = strict_json.dumps(data, indent=1) + "\n" if kind is Format.json else stage.FORMATS[kind.value](heard)
     if out is None:
         output.result(text.rstrip("\n"), data)
         return
