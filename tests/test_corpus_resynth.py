@@ -39,7 +39,7 @@ def sing(warp: float = 1.0, seed: int = 0, tilt: float = 0.0) -> Performance:
 def test_sings_the_notes() -> None:
     sung = sing()
     assert sung.audio.seconds == pytest.approx(plan().seconds, abs=1e-4)
-    heard = track(sung.audio.mono(), sung.audio.rate, FRAME_RATE).hz
+    heard = track(sung.audio, FRAME_RATE).hz
     assert len(heard) == len(sung.pitch.hz)
     both = (heard > 0) & sung.pitch.voiced
     assert both.sum() > 0.8 * sung.pitch.voiced.sum()

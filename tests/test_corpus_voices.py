@@ -20,6 +20,7 @@ from unisinger_cli.corpus.pack import pack_voices, read_index
 from unisinger_cli.corpus.splits import share, split_of_clip, split_of_composer, split_of_song
 from unisinger_cli.errors import InputError, UsageError
 from unisinger_cli.stages.pitch import track
+from unisinger_cli.types import Audio
 
 
 def clip(tmp_path: Path, **more: object) -> Clip:
@@ -105,7 +106,7 @@ def test_test_is_apart(tmp_path: Path) -> None:
 def test_a_tone_has_its_pitch(hz: float) -> None:
     time = np.arange(8000) / 16000
     tone = sum(np.sin(2 * np.pi * k * hz * time) / k for k in range(1, 5)) * 0.1
-    found = track(np.asarray(tone, dtype=np.float32), 16000, FRAME_RATE)
+    found = track(Audio(np.asarray(tone, dtype=np.float32)[None], 16000), FRAME_RATE)
     assert len(found.hz) == int(np.ceil(0.5 * FRAME_RATE))
     assert found.voiced[3:-3].mean() > 0.9  # the tracker hesitates for a frame at a few pitches
     assert np.median(found.hz[found.voiced]) == pytest.approx(hz, rel=0.02)
@@ -113,7 +114,7 @@ def test_a_tone_has_its_pitch(hz: float) -> None:
 
 @pytest.mark.parametrize("samples", [0, 10, 4000])
 def test_silence_has_none(samples: int) -> None:
-    assert not track(np.zeros(samples, dtype=np.float32), 16000, FRAME_RATE).voiced.any()
+    assert not track(Audio(np.zeros((1, samples), dtype=np.float32), 16000), FRAME_RATE).voiced.any()
 
 
 # ---------------------------------------------------------------- the pack

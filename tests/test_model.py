@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from unisinger_cli.audio import whole
 from unisinger_cli.model.blocks import JointBlock
 from unisinger_cli.model.checkpoint import load_checkpoint, quantise_rows, save_checkpoint
 from unisinger_cli.model.conditioning import MASKS, Conditions, pitch_features
@@ -18,6 +19,7 @@ from unisinger_cli.model.flow import Flow, time_grid
 from unisinger_cli.model.ops import rotary_angles, rotate, stft_magnitude
 from unisinger_cli.model.unisinger import UniSinger
 from unisinger_cli.stages.decode import decode
+from unisinger_cli.types import Audio
 
 DEBUG = PRESETS["debug"]
 
@@ -171,10 +173,10 @@ def test_decoding_in_stretches_equals_the_whole(monkeypatch: pytest.MonkeyPatch)
     hz = np.where(np.arange(len(latents)) % 50 < 40, 150.0, 0.0).astype(np.float32)
     for pitch in (None, hz):
         monkeypatch.setattr("unisinger_cli.stages.decode.STRETCH", 1024)
-        whole = decode(model, latents, pitch).samples
+        one_piece = whole(decode(model, Audio(latents.T, 1), pitch)).samples
         monkeypatch.setattr("unisinger_cli.stages.decode.STRETCH", 40)
-        np.testing.assert_allclose(decode(model, latents, pitch).samples, whole, atol=1e-5)
-    assert whole.shape == (1, 150 * DEBUG.codec.hop)
+        np.testing.assert_allclose(whole(decode(model, Audio(latents.T, 1), pitch)).samples, one_piece, atol=1e-5)
+    assert one_piece.shape == (1, 150 * DEBUG.codec.hop)
 
 
 def test_decoder_inverts_a_known_spectrum(model: UniSinger) -> None:

@@ -13,11 +13,11 @@ import pytest
 
 from conftest import Ran, store, sung
 from toys import tiny_demucs
-from unisinger_cli.audio import read, stereo
+from unisinger_cli.audio import read, scaled, stereo, whole
 from unisinger_cli.backends import weights
 from unisinger_cli.errors import ModelError
 from unisinger_cli.stages.separate import accompaniment, choose_separator, is_mix, separate
-from unisinger_cli.types import Audio, Floats
+from unisinger_cli.types import Audio, Sound
 
 Run = Callable[..., Ran]
 
@@ -27,8 +27,8 @@ class Half:
 
     rate = 44100
 
-    def vocal(self, samples: Floats, step: object = None) -> Floats:
-        return samples * np.float32(0.5)
+    def vocal(self, mix: Sound, step: object = None) -> Sound:
+        return scaled(mix, 0.5)
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def chord(seconds: float, rate: int = 44100) -> np.ndarray:
 def test_stems_have_the_shape_of_the_mix_and_sum_to_it(rate: int, channels: int) -> None:
     rng = np.random.default_rng(0)
     mix = Audio(rng.uniform(-0.9, 0.9, (channels, rate + 17)).astype(np.float32), rate)
-    vocal, accomp = separate(mix, Half())
+    vocal, accomp = map(whole, separate(mix, Half()))
     assert vocal.rate == accomp.rate == rate
     assert vocal.samples.shape == accomp.samples.shape == mix.samples.shape
     total = vocal.samples.astype(np.float64) + accomp.samples
@@ -136,8 +136,8 @@ def test_segments_join_as_demucs_joins_them(folder: Path, seconds: float, same: 
     from demucs.apply import apply_model
     from demucs.pretrained import get_model
 
-    mix = stereo(sung(seconds)).samples
-    ours = choose_separator(weights=folder, device="cpu").vocal(mix)
+    mix = whole(stereo(sung(seconds))).samples
+    ours = whole(choose_separator(weights=folder, device="cpu").vocal(Audio(mix, 44100))).samples
     level = mix.mean(axis=0)
     model = get_model("tiny", repo=folder)
     chunk = torch.from_numpy((mix[None] - level.mean()) / (level.std() + 1e-8))

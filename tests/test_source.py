@@ -14,20 +14,20 @@ from unisinger_cli.model.source import (
     band_weights,
     harmonics,
     minimum_phase,
-    pulse_train,
     smooth,
     with_harmonics,
 )
 from unisinger_cli.model.unisinger import UniSinger
 from unisinger_cli.stages.decode import decode
 from unisinger_cli.stages.pitch import track
+from unisinger_cli.types import Audio
 
 RATE, HOP, N_FFT = 44100, 1024, 4096
 
 
 @given(st.floats(60, 900))
 def test_pulses_are_harmonics_of_unit_power(hz: float) -> None:
-    pulses = pulse_train(torch.full((1, 64), hz), HOP, RATE)[0]
+    pulses = harmonics(torch.full((1, 64), hz), HOP, RATE).pulses[0]
     assert pulses.square().mean().sqrt().item() == pytest.approx(1, abs=0.05)
     spectrum = torch.fft.rfft(pulses * torch.hann_window(len(pulses))).abs()
     at = lambda k: spectrum[round(k * hz / RATE * len(pulses)) + torch.arange(-3, 4)].max()  # noqa: E731
@@ -38,10 +38,10 @@ def test_pulses_are_harmonics_of_unit_power(hz: float) -> None:
 def test_pulses_stop_with_the_voice() -> None:
     hz = torch.zeros(1, 30)
     hz[:, 10:20] = 200.0
-    pulses = pulse_train(hz, HOP, RATE)[0]
+    pulses = harmonics(hz, HOP, RATE).pulses[0]
     assert not pulses[: 9 * HOP].any() and not pulses[21 * HOP :].any()
     assert pulses[11 * HOP : 19 * HOP].square().mean() > 0.9
-    assert not pulse_train(torch.zeros(2, 8), HOP, RATE).any()
+    assert not harmonics(torch.zeros(2, 8), HOP, RATE).pulses.any()
 
 
 def test_smooth_is_a_mean_over_the_width() -> None:
@@ -92,7 +92,7 @@ def test_a_decoded_voice_has_the_pitch_it_was_given() -> None:
     rng = np.random.default_rng(0)
     hz = (180 * 2 ** (0.2 * np.sin(np.arange(200) / 9))).astype(np.float32)
     latents = rng.standard_normal((200, model.config.codec.channels)).astype(np.float32)
-    found = track(decode(model, latents, hz).samples[0], RATE, RATE / HOP).hz
+    found = track(decode(model, Audio(latents.T, 1), hz), RATE / HOP).hz
     voiced = found > 0
     assert voiced[5:-5].mean() > 0.9
     assert np.median(np.abs(1200 * np.log2(found[voiced] / hz[voiced]))) < 20

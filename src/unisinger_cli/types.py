@@ -8,7 +8,7 @@ what belongs to it is read at its centre, (i + 0.5) * hop / rate seconds.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,21 +17,91 @@ Floats: TypeAlias = NDArray[np.float32]
 Ints: TypeAlias = NDArray[np.int64]
 
 
+class Sound(Protocol):
+    """Sound of any length, in memory (`Audio`), on disk (`audio.tape.Tape`), or made of others as it is read."""
+
+    @property
+    def rate(self) -> int: ...
+    @property
+    def channels(self) -> int: ...
+    @property
+    def length(self) -> int:
+        """Samples of one channel."""
+        ...
+
+    @property
+    def seconds(self) -> float: ...
+    def read(self, start: int, stop: int) -> Floats:
+        """float32 [channels, stop - start]; zeros before the beginning and after the end."""
+        ...
+
+
 @dataclass(frozen=True)
 class Audio:
-    """Sound. `samples` is float32 [channels, n], nominally within -1..1; `rate` in Hz."""
+    """Sound in memory. `samples` is float32 [channels, n], nominally within -1..1; `rate` in Hz."""
 
     samples: Floats
     rate: int
 
     @property
+    def channels(self) -> int:
+        return int(self.samples.shape[0])
+
+    @property
+    def length(self) -> int:
+        return int(self.samples.shape[-1])
+
+    @property
     def seconds(self) -> float:
-        return float(self.samples.shape[-1] / self.rate)
+        return self.length / self.rate
+
+    def read(self, start: int, stop: int) -> Floats:
+        inside = self.samples[:, max(0, start) : max(0, stop)]
+        before = min(max(0, -start), stop - start)
+        after = stop - start - before - inside.shape[1]
+        return np.pad(inside, ((0, 0), (before, after))) if before or after else inside
 
     def mono(self) -> Floats:
         """The mean of the channels, float32 [n]."""
         mean: Floats = self.samples.mean(axis=0, dtype=np.float32)
         return mean
+
+
+@dataclass(frozen=True)
+class View:
+    """A sound that is made of another as it is read; by itself, that other."""
+
+    sound: Sound
+
+    @property
+    def rate(self) -> int:
+        return self.sound.rate
+
+    @property
+    def channels(self) -> int:
+        return self.sound.channels
+
+    @property
+    def length(self) -> int:
+        return self.sound.length
+
+    @property
+    def seconds(self) -> float:
+        return self.sound.seconds
+
+    def read(self, start: int, stop: int) -> Floats:
+        return self.sound.read(start, stop)
+
+
+@dataclass(frozen=True)
+class Sum(View):
+    """Two sounds of one rate, length and number of channels, together."""
+
+    other: Sound
+
+    def read(self, start: int, stop: int) -> Floats:
+        both: Floats = self.sound.read(start, stop) + self.other.read(start, stop)
+        return both
 
 
 # ---------------------------------------------------------------- words
@@ -197,16 +267,14 @@ class Condition:
 
 @dataclass(frozen=True)
 class Stems:
-    """What is handed out: float32 [2, n] each, and mix = vocal + accomp, sample for sample."""
+    """What is handed out, in stereo: mix = vocal + accomp, sample for sample."""
 
-    vocal: Audio
-    accomp: Audio | None
+    vocal: Sound
+    accomp: Sound | None
 
     @property
-    def mix(self) -> Audio:
-        if self.accomp is None:
-            return self.vocal
-        return Audio(self.vocal.samples + self.accomp.samples, self.vocal.rate)
+    def mix(self) -> Sound:
+        return self.vocal if self.accomp is None else Sum(self.vocal, self.accomp)
 
 
 @dataclass(frozen=True)

@@ -6,25 +6,39 @@ command line starts fast.
 
 from unisinger_cli.audio.levels import decibels, loudness, true_peak
 from unisinger_cli.audio.mastering import CEILING, TARGET_LUFS, master
-from unisinger_cli.audio.reading import MAX_SECONDS, read
-from unisinger_cli.audio.shape import mono_at, quantised, resample, stereo
+from unisinger_cli.audio.reading import LONGEST_SECONDS, MAX_SECONDS, examine, load, read
+from unisinger_cli.audio.shape import at_rate, long, mono, mono_at, quantised, resample, scaled, stereo
+from unisinger_cli.audio.tape import BLOCK, Tape, blocks, excerpt, record, whole
 from unisinger_cli.audio.writing import FORMATS, encode, landing, write
 
 __all__ = [
+    "BLOCK",
     "CEILING",
     "FORMATS",
+    "LONGEST_SECONDS",
     "MAX_SECONDS",
     "TARGET_LUFS",
+    "Tape",
+    "at_rate",
+    "blocks",
     "decibels",
     "encode",
+    "examine",
+    "excerpt",
     "landing",
+    "load",
+    "long",
     "loudness",
     "master",
+    "mono",
     "mono_at",
     "quantised",
     "read",
+    "record",
     "resample",
+    "scaled",
     "stereo",
     "true_peak",
+    "whole",
     "write",
 ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 
-from unisinger_cli.audio.levels import envelope as envelope_of
-from unisinger_cli.audio.levels import loudness, true_peak
-from unisinger_cli.types import Audio, Floats, Stems
+from unisinger_cli.audio.levels import envelopes, loudness, true_peak
+from unisinger_cli.audio.shape import scaled
+from unisinger_cli.audio.tape import BLOCK, blocks, record
+from unisinger_cli.types import Floats, Sound, Stems
 
 TARGET_LUFS = -14.0
 CEILING = 10 ** (-1.1 / 20)  # true peak of what we write: -1 dBFS and a hair for the quantiser
@@ -27,32 +29,41 @@ def master(stems: Stems, target: float = TARGET_LUFS) -> Stems:
     start = loudness(stems.mix)
     if math.isinf(start):
         return stems
-    rate = stems.vocal.rate
     parts = [stems.vocal] if stems.accomp is None else [stems.vocal, stems.accomp, stems.mix]
-    envelope = np.maximum.reduce([envelope_of(part.samples, rate) for part in parts])
-    most = CEILING / float(envelope.max()) * 10 ** (MAX_REDUCTION / 20)
+    together = zip(*(envelopes(part) for part in parts), strict=True)
+    envelope = record((np.maximum.reduce(block)[None] for block in together), 1, stems.vocal.rate)
+    highest = max(float(block.max()) for block in blocks(envelope))
+    most = CEILING / highest * 10 ** (MAX_REDUCTION / 20)
     gain = min(10 ** ((target - start) / 20), most)
-    out = _scaled(stems, _curve(envelope, gain, rate))
+    out = _limited(stems, envelope, gain)
     for _ in range(8):
         missing = target - loudness(out.mix)
         if abs(missing) < 0.2 or (missing > 0 and gain >= most):
             break
         gain = min(gain * 10 ** (1.5 * missing / 20), most)  # 1.5: a part of each step is limited away
-        out = _scaled(stems, _curve(envelope, gain, rate))
+        out = _limited(stems, envelope, gain)
     over = max(true_peak(part) for part in (out.vocal, out.accomp, out.mix) if part is not None) / CEILING
-    return _scaled(out, np.float32(1 / over)) if over > 1 else out  # the curve itself bends the wave a little
+    return out if over <= 1 else _scaled(out, None, 1 / over)  # the curve itself bends the wave a little
 
 
-def _curve(envelope: Floats, gain: float, rate: int) -> Floats:
-    """Gain over time, float32 [n]: `gain`, dipping so that gain times envelope stays under the ceiling."""
-    wanted = np.minimum(1.0, CEILING / np.maximum(envelope * gain, 1e-9))
-    if wanted.min() >= 1:
-        return np.full(envelope.shape, gain, dtype=np.float32)
-    half = max(1, round(LOOK_AHEAD * rate))
-    lowest = _sliding_minimum(wanted, half)
+def _limited(stems: Stems, envelope: Sound, gain: float) -> Stems:
+    """All stems times `gain`, which dips where envelope [1, n] times gain would go over the ceiling."""
+    if max(float(block.max()) for block in blocks(envelope)) * gain <= CEILING:
+        return _scaled(stems, None, gain)
+    half = max(1, round(LOOK_AHEAD * envelope.rate))
+    return _scaled(stems, record(_dips(envelope, gain, half), 1, envelope.rate), gain)
+
+
+def _dips(envelope: Sound, gain: float, half: int) -> Iterator[Floats]:
+    """The limiter's curve, 1 where nothing is to be done: [1, n], in blocks."""
+    from scipy.signal import oaconvolve
+
     window = np.hanning(2 * half + 3)[1:-1]
-    smooth = np.convolve(np.pad(lowest, half, mode="edge"), window / window.sum(), mode="valid")
-    return np.asarray(smooth * gain, dtype=np.float32)
+    for start in range(0, envelope.length, BLOCK):
+        stop = min(start + BLOCK, envelope.length)
+        loud = envelope.read(start - 2 * half, stop + 2 * half)[0]
+        lowest = _sliding_minimum(np.minimum(1.0, CEILING / np.maximum(loud * gain, 1e-9)), half)[half:-half]
+        yield oaconvolve(lowest, window / window.sum(), mode="valid")[None].astype(np.float32)
 
 
 def _sliding_minimum(values: Floats, half: int) -> Floats:
@@ -66,6 +77,6 @@ def _sliding_minimum(values: Floats, half: int) -> Floats:
     return lowest
 
 
-def _scaled(stems: Stems, curve: Floats | np.float32) -> Stems:
-    accomp = stems.accomp and Audio(stems.accomp.samples * curve, stems.accomp.rate)
-    return Stems(Audio(stems.vocal.samples * curve, stems.vocal.rate), accomp)
+def _scaled(stems: Stems, curve: Sound | None, gain: float) -> Stems:
+    accomp = None if stems.accomp is None else scaled(stems.accomp, gain, curve)
+    return Stems(scaled(stems.vocal, gain, curve), accomp)

@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from unisinger_cli.audio.levels import decibels
+from unisinger_cli.audio.shape import resampled
+from unisinger_cli.audio.tape import BLOCK, Tape, record, whole
 from unisinger_cli.errors import InputError
 from unisinger_cli.types import Audio, Floats
 
-MAX_SECONDS = 20 * 60.0
+MAX_SECONDS = 20 * 60.0  # of what is held in memory, such as a reference
+LONGEST_SECONDS = 4 * 3600.0  # of what streams through; a WAV file holds no more
 MIN_RATE, MAX_RATE = 8000, 192_000  # Hz
 SILENCE = 1e-3  # peak of what counts as silence, -60 dBFS
 LOUDEST = 100.0  # peak above which float samples are not sound but a broken file
@@ -31,37 +37,78 @@ _GAINS = {
 }
 
 
-def read(path: Path, *, min_seconds: float = 0.0, max_seconds: float = MAX_SECONDS) -> Audio:
-    """Sound of a file in any format libsndfile knows (WAV, FLAC, Ogg, Opus, MP3, AIFF ...), at its own rate.
+def load(
+    path: Path, rate: int | None = None, *, min_seconds: float = 0.0, max_seconds: float = LONGEST_SECONDS
+) -> Tape:
+    """Sound of a file in any format libsndfile knows (WAV, FLAC, Ogg, Opus, MP3, AIFF ...), at `rate` or its own.
 
-    Returns float32 [1 or 2, n]; three to eight channels are mixed down to stereo after ITU-R BS.775.
+    On one or two channels; three to eight are mixed down to stereo after ITU-R BS.775.
     Raises InputError for whatever is not sound that can be worked with: no file, a folder, an empty or
     unreadable file, no samples, NaN or infinite samples, silence (peak under -60 dBFS, constant offset taken
     off), a length outside `min_seconds`..`max_seconds`, more than eight channels, a rate outside 8..192 kHz.
     """
+    with _opened(path, max_seconds) as file:
+        channels, own = min(file.channels, 2), int(file.samplerate)
+        rate = own if rate is None else rate
+        mixed = (_downmix(block) for block in _checked(path, file, min_seconds))
+        return record(mixed if rate == own else resampled(mixed, channels, own, rate), channels, rate)
+
+
+def read(path: Path, *, min_seconds: float = 0.0, max_seconds: float = MAX_SECONDS) -> Audio:
+    """The same in memory, at the file's own rate: float32 [1 or 2, n]."""
+    return whole(load(path, min_seconds=min_seconds, max_seconds=max_seconds))
+
+
+def examine(path: Path, *, min_seconds: float = 0.0, max_seconds: float = LONGEST_SECONDS) -> float:
+    """Seconds of a file that `load` would take; raises what it raises. Nothing is kept."""
+    with _opened(path, max_seconds) as file:
+        return float(sum(block.shape[1] for block in _checked(path, file, min_seconds)) / file.samplerate)
+
+
+@contextmanager
+def _opened(path: Path, max_seconds: float) -> Iterator[Any]:
     import soundfile
 
     _require_file(path)
     try:
         with soundfile.SoundFile(str(path)) as file:
             _check_header(path, file.samplerate, file.channels, file.frames, max_seconds)
-            samples = np.ascontiguousarray(file.read(dtype="float32", always_2d=True).T)
-            rate = int(file.samplerate)
+            yield file
     except (soundfile.LibsndfileError, RuntimeError) as error:
         raise InputError(
             f"{path} is not an audio file that can be read ({_reason(error)})",
             "give a WAV, FLAC, Ogg or MP3 file",
         ) from error
-    except OSError as error:
-        raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    _check_samples(path, samples)
-    seconds = samples.shape[1] / rate
+
+
+def _checked(path: Path, file: Any, min_seconds: float) -> Iterator[Floats]:
+    """The samples of an open file, float32 [channels, k] at a time, all of which are looked at."""
+    bad = count = 0
+    low, high = np.full(file.channels, np.inf), np.full(file.channels, -np.inf)
+    total = np.zeros(file.channels)
+    while (block := file.read(BLOCK, dtype="float32", always_2d=True).T).size:
+        bad += block.size - int(np.isfinite(block).sum())
+        low, high = np.minimum(low, block.min(axis=1)), np.maximum(high, block.max(axis=1))
+        with np.errstate(invalid="ignore"):
+            total += block.sum(axis=1, dtype=np.float64)
+        count += block.shape[1]
+        yield block
+    if count == 0:
+        raise InputError(f"{path} holds no samples")
+    if bad:
+        raise InputError(f"{path} has {bad} samples that are NaN or infinite", "export the file again")
+    mean = total / count
+    peak = float(np.maximum(high - mean, mean - low).max())
+    if peak > LOUDEST:
+        raise InputError(f"{path} peaks at {peak:.3g}, and full scale is 1", "export the file again")
+    if peak < SILENCE:
+        raise InputError(f"{path} is silent (its peak is {decibels(peak):.0f} dBFS, and must be over -60)")
+    seconds = count / file.samplerate
     if seconds < min_seconds:
         raise InputError(
             f"{path} lasts {seconds:.2f} s, and at least {min_seconds:g} s are needed",
             "give a longer recording of the voice",
         )
-    return Audio(_downmix(samples), rate)
 
 
 def _reason(error: Exception) -> str:
@@ -97,19 +144,6 @@ def _check_header(path: Path, rate: int, channels: int, frames: int, max_seconds
             f"{path} lasts {frames / rate / 60:.1f} minutes, and at most {max_seconds / 60:g} are accepted",
             "cut it into shorter files",
         )
-
-
-def _check_samples(path: Path, samples: Floats) -> None:
-    if samples.shape[1] == 0:
-        raise InputError(f"{path} holds no samples")
-    bad = samples.size - int(np.isfinite(samples).sum())
-    if bad:
-        raise InputError(f"{path} has {bad} samples that are NaN or infinite", "export the file again")
-    peak = float(np.abs(samples - samples.mean(axis=1, keepdims=True, dtype=np.float64)).max())
-    if peak > LOUDEST:
-        raise InputError(f"{path} peaks at {peak:.3g}, and full scale is 1", "export the file again")
-    if peak < SILENCE:
-        raise InputError(f"{path} is silent (its peak is {decibels(peak):.0f} dBFS, and must be over -60)")
 
 
 def _downmix(samples: Floats) -> Floats:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
 import numpy as np
 
-from unisinger_cli.types import Audio, Floats
+from unisinger_cli.audio.tape import blocks, record
+from unisinger_cli.types import Audio, Floats, Sound, View
 
 
 def resample(audio: Audio, rate: int) -> Audio:
@@ -17,16 +21,94 @@ def resample(audio: Audio, rate: int) -> Audio:
     return Audio(np.ascontiguousarray(samples, dtype=np.float32), rate)
 
 
+def resampled(parts: Iterable[Floats], channels: int, old: int, new: int) -> Iterator[Floats]:
+    """Blocks [channels, n] at `old` Hz as blocks at `new` Hz (soxr, high quality), however many there are."""
+    import soxr
+
+    stream = soxr.ResampleStream(old, new, channels, dtype="float32", quality="HQ")
+    for part in parts:
+        yield stream.resample_chunk(np.ascontiguousarray(part.T)).T
+    yield stream.resample_chunk(np.zeros((0, channels), dtype=np.float32), last=True).T
+
+
+def at_rate(sound: Sound, rate: int) -> Sound:
+    """The same sound at `rate` Hz, on a tape; the same object where it is at that rate already."""
+    if sound.rate == rate:
+        return sound
+    return record(resampled(blocks(sound), sound.channels, sound.rate, rate), sound.channels, rate)
+
+
+@dataclass(frozen=True)
+class _Scaled(View):
+    curve: Sound | None
+    gain: float
+
+    def read(self, start: int, stop: int) -> Floats:
+        found = self.sound.read(start, stop) * np.float32(self.gain)
+        return found if self.curve is None else found * self.curve.read(start, stop)
+
+
+def scaled(sound: Sound, gain: float, curve: Sound | None = None) -> Sound:
+    """A sound times a constant and, where there is one, a curve [1, n]."""
+    return _Scaled(sound, curve, gain)
+
+
+@dataclass(frozen=True)
+class _Long(View):
+    samples: int
+
+    @property
+    def length(self) -> int:
+        return self.samples
+
+    @property
+    def seconds(self) -> float:
+        return self.samples / self.rate
+
+
+def long(sound: Sound, samples: int) -> Sound:
+    """The beginning of a sound, or all of it and silence, `samples` in all."""
+    return sound if sound.length == samples else _Long(sound, samples)
+
+
+class _Mono(View):
+    @property
+    def channels(self) -> int:
+        return 1
+
+    def read(self, start: int, stop: int) -> Floats:
+        return np.asarray(self.sound.read(start, stop).mean(axis=0, keepdims=True, dtype=np.float32))
+
+
+class _Stereo(View):
+    @property
+    def channels(self) -> int:
+        return 2
+
+    def read(self, start: int, stop: int) -> Floats:
+        return np.repeat(self.sound.read(start, stop), 2, axis=0)
+
+
+class _Quantised(View):
+    def read(self, start: int, stop: int) -> Floats:
+        return np.asarray(np.rint(self.sound.read(start, stop) * 2**23) / 2**23, dtype=np.float32)
+
+
+def mono(sound: Sound) -> Sound:
+    """The mean of the channels."""
+    return sound if sound.channels == 1 else _Mono(sound)
+
+
+def stereo(sound: Sound) -> Sound:
+    """A mono sound on both sides, a stereo one as it is."""
+    return sound if sound.channels == 2 else _Stereo(sound)
+
+
 def mono_at(audio: Audio, rate: int) -> Floats:
     """The sound mixed down, at `rate` Hz: float32 [n]."""
     return resample(Audio(audio.mono()[None], audio.rate), rate).mono()
 
 
-def stereo(audio: Audio) -> Audio:
-    """float32 [2, n]: a mono sound on both sides, a stereo one as it is."""
-    return audio if audio.samples.shape[0] == 2 else Audio(np.repeat(audio.samples, 2, axis=0), audio.rate)
-
-
-def quantised(audio: Audio) -> Audio:
+def quantised(sound: Sound) -> Sound:
     """On the 24-bit grid, where float32 sums are exact: a mix of such stems is their sum to the last bit."""
-    return Audio(np.asarray(np.rint(audio.samples * 2**23) / 2**23, dtype=np.float32), audio.rate)
+    return _Quantised(sound)

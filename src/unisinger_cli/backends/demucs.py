@@ -14,9 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from unisinger_cli.audio import Tape, blocks, mono
 from unisinger_cli.backends import weights
 from unisinger_cli.errors import MissingExtra, ModelError
-from unisinger_cli.types import Floats
+from unisinger_cli.types import Floats, Sound
 
 OVERLAP = 0.25  # of a segment, as its authors run it
 SOURCE = "vocals"
@@ -30,33 +31,36 @@ class Demucs:
         self._device = device
         self.rate = int(model.samplerate)
 
-    def vocal(self, samples: Floats, step: Callable[[int, int], None] | None = None) -> Floats:
-        """The vocal in `samples`, both float32 [2, n]. `step(done, parts)` is called after each segment.
+    def vocal(self, mix: Sound, step: Callable[[int, int], None] | None = None) -> Sound:
+        """The vocal in a stereo `mix` at `rate`. `step(done, parts)` is called after each segment.
 
         Segments overlap by a quarter and are cross-faded by triangular weights, with no random shifts: the
-        same input gives the same output. Memory does not grow with the number of stems, only with n.
+        same input gives the same output. Memory grows neither with the number of stems nor with the length.
         """
         import torch
         from demucs.apply import apply_model
 
-        n = samples.shape[1]
-        level = samples.mean(axis=0)
-        centre, scale = float(level.mean()), float(level.std()) + 1e-8
-        out, total = np.zeros_like(samples), np.zeros(n, dtype=np.float32)
-        parts = list(self._parts(n))
+        centre, scale = _level(mix)
+        vocal = Tape(2, self.rate)
+        parts = list(self._parts(mix.length))
         source = self._model.sources.index(SOURCE)
+        out, total = np.zeros((2, 0), dtype=np.float32), np.zeros(0, dtype=np.float32)
         for i, (start, end) in enumerate(parts):
-            chunk = torch.from_numpy((samples[None, :, start:end] - centre) / scale).to(self._device)
+            chunk = torch.from_numpy((mix.read(start, end)[None] - np.float32(centre)) / np.float32(scale))
             with torch.inference_mode():
-                heard = apply_model(self._model, chunk, shifts=0, split=False)[0, source].cpu().numpy()
+                heard = apply_model(self._model, chunk.to(self._device), shifts=0, split=False)[0, source].cpu().numpy()
             weight = _triangle(end - start)
-            out[:, start:end] += weight * heard
-            total[start:end] += weight
+            grown = end - start - out.shape[1]  # what was left of the segment before is the beginning of this one
+            out = np.pad(out, ((0, 0), (0, grown))) + weight * heard
+            total = np.pad(total, (0, grown)) + weight
+            final = (parts[i + 1][0] if i + 1 < len(parts) else end) - start
+            found = out[:, :final] / total[:final] * np.float32(scale)
+            if not np.isfinite(found).all():
+                raise ModelError("the separator gave values that are not numbers", "unisinger models verify")
+            vocal.append(found)
+            out, total = out[:, final:], total[final:]
             if step is not None:
                 step(i + 1, len(parts))
-        vocal: Floats = out / total * np.float32(scale)
-        if not np.isfinite(vocal).all():
-            raise ModelError("the separator gave values that are not numbers", "unisinger models verify")
         return vocal
 
     def _parts(self, n: int) -> Iterator[tuple[int, int]]:
@@ -66,6 +70,16 @@ class Demucs:
         for start in range(0, max(1, n - length + stride), stride):
             start = max(0, min(start, n - length))
             yield start, min(start + length, n)
+
+
+def _level(mix: Sound) -> tuple[float, float]:
+    """Mean and standard deviation of the mix, mixed down."""
+    total = squares = 0.0
+    for block in blocks(mono(mix)):
+        total += float(block.sum(dtype=np.float64))
+        squares += float(np.square(block, dtype=np.float64).sum())
+    mean = total / mix.length
+    return mean, float(np.sqrt(max(squares / mix.length - mean**2, 0))) + 1e-8
 
 
 def _members(model: Any) -> list[Any]:

@@ -89,9 +89,9 @@ MIN_VOICE = 1.0  # s; a reference shorter than that does not tell a voice
 
 def sound(path: Path, *, min_seconds: float) -> None:
     """Raise InputError unless `path` is sound that can be worked with; see `audio.read`."""
-    from unisinger_cli.audio import read
+    from unisinger_cli.audio import examine
 
-    read(path, min_seconds=min_seconds)
+    examine(path, min_seconds=min_seconds)
 
 
 def voice(text: str) -> Voice:

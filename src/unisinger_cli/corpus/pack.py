@@ -34,7 +34,7 @@ def tags_of_clip(clip: Clip) -> list[str]:
 def row_of_clip(clip: Clip, frame_rate: float, timed: bool = True) -> tuple[Row, Floats]:
     """Index row and F0 of one recording."""
     audio = read(clip.path)
-    pitch = track(audio.mono(), audio.rate, frame_rate)
+    pitch = track(audio, frame_rate)
     spoken = labels(clip, timed)
     row: Row = {
         "id": clip.id,

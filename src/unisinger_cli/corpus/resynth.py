@@ -89,7 +89,7 @@ def analyse(audio: Audio) -> Analysis:
     """Spectral envelope, aperiodicity and F0 of a recording, at its own rate (44.1 kHz keeps all that is heard)."""
     world = _world()
     mono = audio.mono()
-    rough = track(mono, audio.rate, 1 / FRAME).hz.astype(np.float64)
+    rough = track(audio, 1 / FRAME).hz.astype(np.float64)
     samples = mono.astype(np.float64)
     times = (np.arange(len(rough)) + 0.5) * FRAME
     fine = world.stonemask(samples, rough, times, audio.rate)

@@ -15,7 +15,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from unisinger_cli.audio import read, resample
+from unisinger_cli.audio import mono as mixed_down
+from unisinger_cli.audio import read, resample, whole
 from unisinger_cli.corpus.captions import FIELDS, Caption, caption
 from unisinger_cli.corpus.labels import of_words
 from unisinger_cli.corpus.pack import NARROW, Row
@@ -135,7 +136,7 @@ def take_apart(audio: Audio, tools: Tools) -> tuple[Audio, Audio | None]:
     mono = Audio(audio.mono()[None], audio.rate)
     if tools.separator is None:
         return mono, None
-    vocal, accomp = (Audio(stem.mono()[None], stem.rate) for stem in separate(audio, tools.separator))
+    vocal, accomp = (whole(mixed_down(stem)) for stem in separate(audio, tools.separator))
     level, remainder = float(np.square(vocal.samples).mean()), float(np.square(accomp.samples).mean())
     return (mono, None) if remainder < level * 10 ** (_ALONE / 10) else (vocal, accomp)
 
@@ -165,7 +166,7 @@ def understand(recording: Recording, span: Span, settings: Settings, tools: Tool
     """Pitch and words of a segment, or why it is no use."""
     rate, hop = tools.encoder.rate, tools.encoder.hop
     vocal, accomp = cut(recording, span, hop)
-    hz = track(vocal, rate, rate / hop).hz[: len(vocal) // hop]
+    hz = track(Audio(vocal[None], rate), rate / hop).hz[: len(vocal) // hop]
     voiced = float((hz > 0).mean())
     if voiced < _VOICED:
         return Drop("no sung pitch", f"{100 * voiced:.0f} % voiced")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from unisinger_cli.audio import read, resample
+from unisinger_cli.audio import read, resample, whole
 from unisinger_cli.errors import UnisingerError
 from unisinger_cli.evaluation.bench import Bench, other, stacked
 from unisinger_cli.evaluation.clips import Clip, Pair, choose_pairs
@@ -59,7 +59,7 @@ def _convert(bench: Bench, i: int, pair: Pair) -> tuple[_Made, dict[str, str]]:
     studio = bench.studio
     request = ConvertRequest(pair.source.path, one_voice(pair.reference.path), separate=False, sampler=bench.seeded(i))
     result = convert(studio, request, Silent())
-    vocal = result.stems.vocal
+    vocal = whole(result.stems.vocal)
     source = resample(read(pair.source.path), studio.rate)
     sounds = {
         "output": bench.keep(f"convert-{i:02d}", vocal),

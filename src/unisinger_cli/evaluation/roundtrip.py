@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from unisinger_cli.audio import read, resample
+from unisinger_cli.audio import read, resample, whole
 from unisinger_cli.errors import InputError
 from unisinger_cli.evaluation.bench import Bench, other
 from unisinger_cli.evaluation.clips import Clip, sources
@@ -29,7 +29,7 @@ def roundtrip(bench: Bench, audio: Audio, hz: Floats | None) -> Audio:
     samples = torch.from_numpy(whole_frames(model, audio))[None].to(model.codec.latent_mean.device)
     with torch.inference_mode():
         latents = model.codec.encode(samples)[0].cpu().numpy()
-    return decode(model, latents, hz)
+    return whole(decode(model, Audio(latents.T, 1), hz))
 
 
 def run(bench: Bench, clips: Sequence[Clip], count: int) -> Part:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unisinger_cli.audio import loudness, read
+from unisinger_cli.audio import loudness, mono, read, whole
 from unisinger_cli.errors import UnisingerError
 from unisinger_cli.evaluation.bench import Bench, other, stacked
 from unisinger_cli.evaluation.clips import Clip, references
@@ -73,9 +73,9 @@ def _sing(bench: Bench, i: int, reference: Clip) -> tuple[_Made, dict[str, float
     studio = bench.studio
     request = SongRequest(LYRICS[i % len(LYRICS)], one_voice(reference.path), sampler=bench.seeded(i))
     result = song(studio, request, Silent())
-    plan, accomp, vocal = result.plan, result.stems.accomp, result.stems.vocal
-    assert plan is not None and accomp is not None  # what `song` returns always has both
-    accomp = Audio(accomp.mono()[None], accomp.rate)
+    plan, band, vocal = result.plan, result.stems.accomp, whole(result.stems.vocal)
+    assert plan is not None and band is not None  # what `song` returns always has both
+    accomp = whole(mono(band))
     found, times = chroma(accomp.samples[0], accomp.rate)
     pitch = studio.pitch(vocal)
     one = _Made(reference.path, bench.judge.embed(vocal), pitch, plan, accomp, found, times)
@@ -86,14 +86,14 @@ def _sing(bench: Bench, i: int, reference: Clip) -> tuple[_Made, dict[str, float
         "chord_agreement": chord_agreement(found, times, plan.score.chords),
         "share_in_key": None if shares is None else shares[0],
         "share_in_other_keys": None if shares is None else shares[1],
-        "accomp_loudness_lufs": loudness(result.stems.accomp) if result.stems.accomp is not None else None,
+        "accomp_loudness_lufs": loudness(band),
         "vocal_loudness_lufs": loudness(vocal),
         "accomp_sounding": sounding_share(accomp),
         "real_time_factor": sum(result.seconds_by_stage.values()) / plan.seconds,
         "seconds": plan.seconds,
     }
     sounds = {
-        "mix": bench.keep(f"song-{i:02d}", result.stems.mix),
+        "mix": bench.keep(f"song-{i:02d}", whole(result.stems.mix)),
         "vocal": bench.keep(f"song-{i:02d}.vocal", vocal),
         "accompaniment": bench.keep(f"song-{i:02d}.accomp", accomp),
         "reference": bench.keep(f"song-{i:02d}.reference", read(reference.path)),

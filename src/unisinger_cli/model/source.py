@@ -35,32 +35,57 @@ class Harmonics:
         return Harmonics(self.hz[:, first:last], self.pulses[:, first * hop : last * hop])
 
 
-def harmonics(hz: Tensor, hop: int, rate: int) -> Harmonics:
-    """F0 [b, n] in Hz, 0 where unvoiced -> the pulses that go with it."""
-    return Harmonics(hz, pulse_train(hz, hop, rate))
+def harmonics(
+    hz: Tensor, hop: int, rate: int, first: int = 0, last: int | None = None, phase: Tensor | None = None
+) -> Harmonics:
+    """F0 [b, n] in Hz, 0 where unvoiced -> frames first..last of it and the pulses that go with them.
+
+    `phase` [b] is that of `phases` at frame `first`; it may be left out for 0.
+    """
+    last = hz.shape[1] if last is None else last
+    f0, voiced = _at_samples(hz, hop, first, last)
+    return Harmonics(hz[:, first:last], _pulses(f0, voiced, rate, phase))
 
 
-def pulse_train(hz: Tensor, hop: int, rate: int) -> Tensor:
-    """Cosines of all harmonics up to HIGHEST_HARMONIC, equally loud, of unit power together: [b, n] -> [b, n*hop].
+def phases(hz: Tensor, hop: int, rate: int, stretch: int = 1024) -> Tensor:
+    """Cycles, 0..1, that have gone since the last whole one at the beginning of each frame of F0: [b, n] -> [b, n]."""
+    found, total = [], torch.zeros(hz.shape[0], 1, dtype=torch.float64, device=hz.device)
+    for first in range(0, hz.shape[1], stretch):
+        f0, _ = _at_samples(hz, hop, first, min(first + stretch, hz.shape[1]))
+        gone = total + torch.cumsum(f0.unflatten(1, (-1, hop)).sum(2) / rate, dim=1)
+        found.append(torch.cat([total, gone[:, :-1]], dim=1))
+        total = gone[:, -1:]
+    return torch.remainder(torch.cat(found, dim=1), 1.0)
+
+
+def _pulses(f0: Tensor, voiced: Tensor, rate: int, phase: Tensor | None) -> Tensor:
+    """Cosines of all harmonics up to HIGHEST_HARMONIC, equally loud, of unit power together: [b, l] -> [b, l].
 
     Where the voice stops, the train fades out over a hop.
     """
-    voiced = _to_samples((hz > 0).double(), hop)
-    f0 = _to_samples(hz.double(), hop) / voiced.clamp_min(1e-9)  # interpolated between voiced neighbours only
-    f0 = torch.where(voiced > 0, f0, torch.zeros_like(f0))
-    phase = 2 * math.pi * torch.remainder(torch.cumsum(f0 / rate, dim=-1), 1.0)
+    before = 0.0 if phase is None else phase[:, None]
+    angle = 2 * math.pi * torch.remainder(before + torch.cumsum(f0 / rate, dim=-1), 1.0)
     count = HIGHEST_HARMONIC / f0.clamp_min(_LOWEST_F0)
     whole = count.floor()
-    half = (phase / 2).sin()
-    kernel = ((whole + 0.5) * phase).sin() / (2 * half.clamp_min(_SHORTEST)) - 0.5  # Dirichlet's, phase in 0..2 pi
+    half = (angle / 2).sin()
+    kernel = ((whole + 0.5) * angle).sin() / (2 * half.clamp_min(_SHORTEST)) - 0.5  # Dirichlet's, angle in 0..2 pi
     kernel = torch.where(half > _SHORTEST, kernel, whole)
-    kernel = kernel + (count - whole) * ((whole + 1) * phase).cos()  # the topmost fades in, as the pitch falls
+    kernel = kernel + (count - whole) * ((whole + 1) * angle).cos()  # the topmost fades in, as the pitch falls
     return (kernel * voiced * (2 / count).sqrt()).float()
 
 
-def _to_samples(values: Tensor, hop: int) -> Tensor:
-    """Linear interpolation from frame centres: [b, n] -> [b, n*hop]."""
-    return torch.nn.functional.interpolate(values[:, None], scale_factor=float(hop), mode="linear")[:, 0]
+def _at_samples(hz: Tensor, hop: int, first: int, last: int) -> tuple[Tensor, Tensor]:
+    """F0 and voicing (0..1) at every sample of frames first..last, interpolated from frame centres: [b, n] -> two
+    [b, (last - first) * hop]. F0 is interpolated between voiced neighbours only."""
+    left, right = max(0, first - 1), min(hz.shape[1], last + 1)
+    near = hz[:, left:right].double()
+    inside = slice((first - left) * hop, (last - left) * hop)
+    voiced, f0 = (
+        torch.nn.functional.interpolate(x[:, None], scale_factor=float(hop), mode="linear")[:, 0, inside]
+        for x in ((near > 0).double(), near)
+    )
+    f0 = f0 / voiced.clamp_min(1e-9)
+    return torch.where(voiced > 0, f0, torch.zeros_like(f0)), voiced
 
 
 def with_harmonics(spectrum: Tensor, periodic: Tensor, source: Harmonics, hop: int, rate: int) -> Tensor:

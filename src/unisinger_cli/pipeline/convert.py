@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from unisinger_cli.audio import master, read, resample, stereo
+from unisinger_cli.audio import Tape, blocks, excerpt, load, long, master, mono, scaled, stereo
 from unisinger_cli.pipeline.condition import from_recording
 from unisinger_cli.pipeline.reference import reference
 from unisinger_cli.pipeline.render import render
@@ -15,7 +15,7 @@ from unisinger_cli.requests import ConvertRequest
 from unisinger_cli.stages.harmony import score_from_pitch
 from unisinger_cli.stages.separate import choose_separator, is_mix, separate
 from unisinger_cli.stages.style import tags_of
-from unisinger_cli.types import Audio, Floats, Result, Stems
+from unisinger_cli.types import Floats, Result, Sound, Stems
 
 MOST = 12.0  # dB by which the converted voice is moved towards the dynamics of the source
 
@@ -25,28 +25,41 @@ def octaves_towards(source: float | None, target: float | None) -> float:
     return 0.0 if source is None or target is None else 12.0 * round((target - source) / 12)
 
 
-def follow(vocal: Floats, source: Floats, rate: int) -> Floats:
-    """Give a vocal [n] the slow dynamics (about 0.1 s) of the source [n], within MOST either way; silence stays."""
+def follow(vocal: Sound, source: Sound) -> Sound:
+    """Give a vocal the slow dynamics (about 0.1 s) of the source, both mono, within MOST either way; silence stays."""
     from scipy.ndimage import gaussian_filter1d
 
-    block = rate // 100
-    n = len(vocal) // block
+    block = vocal.rate // 100
+    n = vocal.length // block
     if n == 0:
         return vocal
-    level = [np.square(x[: n * block].reshape(n, block), dtype=np.float64).mean(axis=1) for x in (vocal, source)]
-    smooth = [10 * np.log10(gaussian_filter1d(p, 5) + 1e-8) for p in level]
+    smooth = [10 * np.log10(gaussian_filter1d(_powers(sound, block, n), 5) + 1e-8) for sound in (vocal, source)]
     wanted = smooth[1] - smooth[0]
     wanted -= np.median(wanted[smooth[0] > smooth[0].max() - 30])
     gain = 10 ** (gaussian_filter1d(np.clip(wanted, -2 * MOST, MOST), 3) / 20)
     at = (np.arange(n) + 0.5) * block
-    return np.asarray(vocal * np.interp(np.arange(len(vocal)), at, gain), dtype=np.float32)
+    shaped, begin = Tape(1, vocal.rate), 0
+    for samples in blocks(vocal):
+        here = np.arange(begin, begin + samples.shape[1])
+        shaped.append(np.asarray(samples * np.interp(here, at, gain), dtype=np.float32))
+        begin += samples.shape[1]
+    return shaped
+
+
+def _powers(sound: Sound, block: int, count: int) -> Floats:
+    """Mean squares of the first `count` blocks of a mono sound."""
+    found = [
+        np.square(part[0].reshape(-1, block), dtype=np.float64).mean(axis=1)
+        for part in blocks(long(sound, count * block), 1000 * block)
+    ]
+    return np.asarray(np.concatenate(found))
 
 
 def convert(studio: Studio, request: ConvertRequest, reporter: Reporter) -> Result:
     """Sing a recording again in the target's voice: task 1, or task 3 with a new accompaniment."""
     clock = Timed(reporter)
     clock.stage("reading")
-    source = resample(read(request.source), studio.rate)
+    source = load(request.source, studio.rate)
     target = reference(studio, request.target)
     apart = request.separate if request.separate is not None else is_mix(source) or request.accomp == "keep"
     clock.stage("separating")
@@ -54,7 +67,7 @@ def convert(studio: Studio, request: ConvertRequest, reporter: Reporter) -> Resu
         separate(source, choose_separator(device=str(studio.device)), clock.step) if apart else (source, None)
     )
     clock.stage("listening")
-    singer = studio.timbre([vocal])
+    singer = studio.timbre([excerpt(vocal)])
     content, pitch = studio.content(vocal), studio.pitch(vocal)
     shift = request.transpose
     if shift is None:
@@ -62,9 +75,7 @@ def convert(studio: Studio, request: ConvertRequest, reporter: Reporter) -> Resu
     wanted = pitch.shifted(shift)
     score = score_from_pitch(wanted) if request.accomp == "new" else None
     condition = from_recording(studio.config, content, wanted, target.timbre, score, tags_of(request.style))
-    samples = source.samples.shape[1]
-    mono = vocal.mono()
-    stems = render(studio, condition, request.sampler, samples, clock, lambda v: follow(v, mono, studio.rate))
+    stems = render(studio, condition, request.sampler, source.length, clock, lambda sung: follow(sung, mono(vocal)))
     clock.stage("mastering")
     stems = master(_with_backing(stems, vocal, backing) if request.accomp == "keep" and backing else stems)
     clock.stage("measuring")
@@ -72,8 +83,7 @@ def convert(studio: Studio, request: ConvertRequest, reporter: Reporter) -> Resu
     return Result(stems, found, seconds_by_stage=clock.done(), notes=studio.notes)
 
 
-def _with_backing(stems: Stems, original: Audio, backing: Audio) -> Stems:
+def _with_backing(stems: Stems, original: Sound, backing: Sound) -> Stems:
     """The converted vocal at the loudness the original had, over the original's own accompaniment."""
-    power = [float(np.square(a.mono(), dtype=np.float64).mean()) for a in (stems.vocal, original)]
-    gain = np.float32(np.sqrt(power[1] / max(power[0], 1e-12)))
-    return Stems(Audio(stems.vocal.samples * gain, stems.vocal.rate), stereo(backing))
+    power = [sum(float(np.square(b).sum()) for b in blocks(mono(sound))) for sound in (stems.vocal, original)]
+    return Stems(scaled(stems.vocal, float(np.sqrt(power[1] / max(power[0], 1e-12)))), stereo(backing))

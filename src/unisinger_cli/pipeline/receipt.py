@@ -56,7 +56,7 @@ def receipt(
         "model": {"name": model.name, "sha256": model.sha256},
         "device": str(model.device),
         "versions": versions(),
-        "audio": {"seconds": round(audio.seconds, 4), "rate": audio.rate, "channels": audio.samples.shape[0]},
+        "audio": {"seconds": round(audio.seconds, 4), "rate": audio.rate, "channels": audio.channels},
         "scores": dict(result.scores),
         "notes": list(result.notes),
         "seconds": round(seconds, 3),

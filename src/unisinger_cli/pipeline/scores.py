@@ -10,10 +10,10 @@ import math
 
 import numpy as np
 
-from unisinger_cli.audio import decibels, loudness, true_peak
+from unisinger_cli.audio import decibels, excerpt, loudness, true_peak
 from unisinger_cli.errors import InputError
 from unisinger_cli.pipeline.studio import Studio
-from unisinger_cli.types import Audio, Floats, Pitch, Stems, Timbre
+from unisinger_cli.types import Floats, Pitch, Sound, Stems, Timbre
 
 
 def pitch_agreement(made: Pitch, wanted: Floats) -> dict[str, float | None]:
@@ -31,12 +31,12 @@ def pitch_agreement(made: Pitch, wanted: Floats) -> dict[str, float | None]:
     return {"pitch_correlation": correlation, "pitch_error_cents": cents, "voicing_error": voicing}
 
 
-def similarity(studio: Studio, voice: Audio, timbre: Timbre | None) -> float | None:
+def similarity(studio: Studio, voice: Sound, timbre: Timbre | None) -> float | None:
     """Cosine between a voice and a timbre; None without a timbre, or where too little sounds to tell."""
     if timbre is None:
         return None
     try:
-        return float(np.dot(studio.timbre([voice]).vector, timbre.vector))
+        return float(np.dot(studio.timbre([excerpt(voice)]).vector, timbre.vector))
     except InputError:
         return None
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from unisinger_cli.errors import ModelError
-from unisinger_cli.types import Audio, Content, Pitch, Timbre
+from unisinger_cli.types import Audio, Content, Pitch, Sound, Timbre
 
 if TYPE_CHECKING:
     from unisinger_cli.model.config import ModelConfig
@@ -83,7 +83,7 @@ class Studio:
         """Latent frames a second."""
         return self.config.codec.frame_rate
 
-    def content(self, voice: Audio) -> Content:
+    def content(self, voice: Sound) -> Content:
         from unisinger_cli.stages.content import content
 
         return content(self.model, voice)
@@ -93,10 +93,10 @@ class Studio:
 
         return timbre(self.model, recordings)
 
-    def pitch(self, voice: Audio) -> Pitch:
+    def pitch(self, voice: Sound) -> Pitch:
         from unisinger_cli.stages.pitch import track
 
-        return track(voice.mono(), voice.rate, self.frame_rate)
+        return track(voice, self.frame_rate)
 
     def median_midi(self, recordings: Sequence[Audio]) -> float | None:
         """Where a voice lies: the median pitch of all its recordings as a MIDI note, None where nothing is voiced."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from unisinger_cli.types import Audio, Floats
+from unisinger_cli.audio import Tape
+from unisinger_cli.types import Floats, Sound
 
 if TYPE_CHECKING:
     from unisinger_cli.model.unisinger import UniSinger
@@ -14,8 +14,10 @@ if TYPE_CHECKING:
 STRETCH = 1024  # latent frames decoded at once, 24 s
 
 
-def decode(model: UniSinger, latents: Floats, hz: Floats | None = None) -> Audio:
-    """Normalised latents [n, channels], and F0 [n] in Hz (0 unvoiced) where they are a voice of known pitch, -> mono
+def decode(
+    model: UniSinger, latents: Sound, hz: Floats | None = None, step: Callable[[int, int], None] = lambda i, n: None
+) -> Tape:
+    """Normalised latents [channels, n], and F0 [n] in Hz (0 unvoiced) where they are a voice of known pitch, -> mono
     sound of n * hop samples.
 
     Each stretch is decoded with as much context as the decoder's layers and the overlapping windows of its inverse STFT
@@ -23,16 +25,21 @@ def decode(model: UniSinger, latents: Floats, hz: Floats | None = None) -> Audio
     """
     import torch
 
-    from unisinger_cli.model.source import harmonics
+    from unisinger_cli.model.source import harmonics, phases
 
-    codec = model.codec
-    hop, context, device = codec.config.hop, codec.decoder.context, codec.latent_mean.device
-    pieces = []
+    codec, n = model.codec, latents.length
+    hop, rate, context, device = codec.config.hop, codec.config.rate, codec.decoder.context, codec.latent_mean.device
+    sound = Tape(1, rate)
     with torch.inference_mode():
-        source = None if hz is None else harmonics(torch.from_numpy(hz)[None].to(device), hop, codec.config.rate)
-        for first in range(0, len(latents), STRETCH):
-            left, right = max(0, first - context), min(len(latents), first + STRETCH + context)
-            piece = torch.from_numpy(latents[left:right])[None].to(device)
-            sound = codec.decode(piece, None if source is None else source.crop(left, right, hop))[0].cpu().numpy()
-            pieces.append(sound[(first - left) * hop : (first - left + STRETCH) * hop])
-    return Audio(np.concatenate(pieces)[None], codec.config.rate)
+        f0 = None if hz is None else torch.from_numpy(hz)[None].to(device)
+        phase = None if f0 is None else phases(f0, hop, rate)
+        for first in range(0, n, STRETCH):
+            left, right = max(0, first - context), min(n, first + STRETCH + context)
+            piece = torch.from_numpy(latents.read(left, right).T)[None].to(device)
+            source = None
+            if f0 is not None and phase is not None:
+                source = harmonics(f0, hop, rate, left, right, phase[:, left])
+            found = codec.decode(piece, source)[0].cpu().numpy()
+            sound.append(found[None, (first - left) * hop : (first - left + STRETCH) * hop])
+            step(min(first + STRETCH, n), n)
+    return sound

@@ -11,11 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from unisinger_cli.audio import resample
-from unisinger_cli.types import Audio, Floats, Pitch
+from unisinger_cli.audio import at_rate, mono
+from unisinger_cli.types import Pitch, Sound
 
 LOWEST, HIGHEST = 50.0, 1100.0  # Hz
 _RATE = 16000  # Hz at which the tracker hears
+_HOP = 256  # samples, of the tracker
+_STRETCH, _CONTEXT = _HOP * 3750, _HOP * 64  # samples: a minute, and a second
 _CONFIDENT = 0.5
 _QUIET_DB = 45.0  # below the loudest: nothing there is called voiced
 
@@ -27,29 +29,40 @@ def _tracker() -> Any:
     return SwiftF0(threads=1, spin=False)
 
 
-def track(samples: Floats, rate: int, frame_rate: float) -> Pitch:
-    """F0 of mono samples [n] at each latent frame's centre: ceil(n / rate * frame_rate) frames, 0 where unvoiced.
+def track(voice: Sound, frame_rate: float) -> Pitch:
+    """F0 at each latent frame's centre: ceil(seconds * frame_rate) frames, 0 where unvoiced.
 
     Octave jumps of one or two tracker frames are taken back; log-F0 is interpolated inside voiced stretches only.
+    It is heard in stretches, with a second of context on either side.
     """
-    frames = int(np.ceil(round(len(samples) / rate * frame_rate, 6)))
-    heard = resample(Audio(samples[None], rate), _RATE).samples[0]
-    if len(heard) < 512 or not np.any(heard):
+    frames = int(np.ceil(round(voice.seconds * frame_rate, 6)))
+    heard = at_rate(mono(voice), _RATE)
+    found = [_detected(heard, start) for start in range(0, max(heard.length, 1), _STRETCH)]
+    times, hz, confidence, level = (np.concatenate([part[i] for part in found]) for i in range(4))
+    if not times.size:
         return Pitch(np.zeros(frames, dtype=np.float32), frame_rate)
-    found = _tracker().detect(heard, _RATE, fmin=LOWEST, fmax=HIGHEST)
-    voiced = found.confidence >= _CONFIDENT
-    voiced &= found.loudness_db > np.max(found.loudness_db) - _QUIET_DB
-    log_hz = np.log2(np.maximum(found.pitch_hz, 1.0))
-    log_hz = _without_octave_jumps(log_hz, voiced)
-    at = (np.arange(frames) + 0.5) / frame_rate
-    nearest = np.clip(np.searchsorted(found.timestamps, at), 1, len(found.timestamps) - 1)
-    left_is_nearer = at - found.timestamps[nearest - 1] < found.timestamps[nearest] - at
-    nearest = nearest - left_is_nearer
-    on = voiced[nearest]
+    voiced = (confidence >= _CONFIDENT) & (level > np.max(level) - _QUIET_DB)
     if not voiced.any():
         return Pitch(np.zeros(frames, dtype=np.float32), frame_rate)
-    hz = 2 ** np.interp(at, found.timestamps[voiced], log_hz[voiced])
-    return Pitch(np.where(on, hz, 0.0).astype(np.float32), frame_rate)
+    log_hz = _without_octave_jumps(np.log2(np.maximum(hz, 1.0)), voiced)
+    at = (np.arange(frames) + 0.5) / frame_rate
+    nearest = np.clip(np.searchsorted(times, at), 1, len(times) - 1)
+    nearest = nearest - (at - times[nearest - 1] < times[nearest] - at)
+    smooth = 2 ** np.interp(at, times[voiced], log_hz[voiced])
+    return Pitch(np.where(voiced[nearest], smooth, 0.0).astype(np.float32), frame_rate)
+
+
+def _detected(heard: Sound, start: int) -> tuple[Any, Any, Any, Any]:
+    """Times in s, F0 in Hz, confidence and level in dB of the tracker's frames in one stretch, from sample `start`."""
+    before = min(start, _CONTEXT)
+    samples = heard.read(start - before, min(start + _STRETCH + _CONTEXT, heard.length))[0]
+    if len(samples) < 512 or not np.any(samples):
+        return (np.zeros(0),) * 4
+    found = _tracker().detect(samples, _RATE, fmin=LOWEST, fmax=HIGHEST)
+    times = found.timestamps + (start - before) / _RATE
+    first, last = (start - _HOP / 2) / _RATE, (start + _STRETCH - _HOP / 2) / _RATE
+    inside = (times >= first) & (times < last)
+    return times[inside], found.pitch_hz[inside], found.confidence[inside], found.loudness_db[inside]
 
 
 def _without_octave_jumps(log_hz: Any, voiced: Any) -> Any:

@@ -6,12 +6,15 @@ Bar-Tal et al. 2023, arXiv 2302.08113), so that there is one latent path and no 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from unisinger_cli.audio import Tape
 from unisinger_cli.requests import SamplerConfig
 from unisinger_cli.types import Condition, Floats
 
@@ -97,45 +100,85 @@ def guidance(c: Condition, sampler: SamplerConfig) -> dict[str, float]:
 
 def sample(
     model: UniSinger, condition: Condition, sampler: SamplerConfig, step: Callable[[int, int], None]
-) -> dict[str, Floats]:
-    """Normalised latents float32 [frames, channels] of each group of the condition.
+) -> dict[str, Tape]:
+    """Normalised latents [channels, frames] of each group of the condition.
 
+    Memory does not grow with the length: a solver step is a stream that takes latents in at one end and gives them out
+    at the other as soon as all windows over them were seen, and the steps are put one after the other.
     The noise comes from a CPU generator of its own, so that a seed means the same on every device.
     """
     import torch
 
     from unisinger_cli.model.flow import time_grid
 
-    config, patch = model.config, model.config.flow.patch
-    frames = condition.frames + condition.frames % patch
+    config, device = model.config, model.codec.latent_mean.device
+    frames = condition.frames + condition.frames % config.flow.patch
     conditions = as_tensors(model, condition, frames)
     scales = guidance(condition, sampler)
     spans = windows(frames, config.flow.window, min(OVERLAP, config.flow.window // 4))
-    pieces = [
-        _join([conditions.crop(a, b) for a, b in spans[i : i + TOGETHER]]) for i in range(0, len(spans), TOGETHER)
-    ]
-    length = spans[0][1] - spans[0][0]
-    device = model.codec.latent_mean.device
-    weight = torch.from_numpy(ramp(length, min(OVERLAP, length // 4 + 1))).to(device)[:, None]
-    total = torch.zeros(frames, 1, device=device)
-    for a, b in spans:
-        total[a:b] += weight
-    generator = torch.Generator().manual_seed(sampler.seed)
-    shape = (len(config.flow.groups), frames, config.codec.channels)
-    latent = torch.randn(shape, generator=generator).to(device)
-    grid = time_grid(sampler.steps).tolist()
+    pieces = [spans[i : i + TOGETHER] for i in range(0, len(spans), TOGETHER)]
+    passes = itertools.count(1)
+
+    def velocity(latent: torch.Tensor, t: float, piece: list[tuple[int, int]]) -> torch.Tensor:
+        found = model.flow.velocity(latent, t, _join([conditions.crop(a, b) for a, b in piece]), scales)
+        step(next(passes), sampler.steps * len(pieces))
+        return found
+
+    stream = _noise(sampler, (len(config.flow.groups), config.codec.channels), pieces, frames, device)
+    for t, following in pairwise(time_grid(sampler.steps).tolist()):
+        stream = _solver_step(stream, partial(velocity, t=t), following - t, pieces)
+    wanted = {i: group for i, group in enumerate(config.flow.groups) if group in condition.groups}
+    tapes = {group: Tape(config.codec.channels, 1) for group in wanted.values()}
     with torch.inference_mode():
-        for i, (t, following) in enumerate(pairwise(grid)):
-            velocity = torch.zeros_like(latent)
-            for j, piece in enumerate(pieces):
-                mine = spans[j * TOGETHER : (j + 1) * TOGETHER]
-                batch = torch.stack([latent[:, a:b] for a, b in mine])
-                for (a, b), v in zip(mine, model.flow.velocity(batch, t, piece, scales), strict=True):
-                    velocity[:, a:b] += weight * v
-            latent = latent + (following - t) * velocity / total
-            step(i + 1, sampler.steps)
-    found = latent[:, : condition.frames].cpu().numpy()
-    return {g: found[i] for i, g in enumerate(config.flow.groups) if g in condition.groups}
+        for chunk in stream:
+            left = condition.frames - next(iter(tapes.values())).length  # a token may reach over the end
+            for i, group in wanted.items():
+                tapes[group].append(chunk[i, :left].T.cpu().numpy())
+    return tapes
+
+
+def _noise(
+    sampler: SamplerConfig, shape: tuple[int, int], pieces: list[list[tuple[int, int]]], frames: int, device: Any
+) -> Iterator[torch.Tensor]:
+    """Noise [groups, n, channels], from where a piece begins to where the next does."""
+    import torch
+
+    generator = torch.Generator().manual_seed(sampler.seed)
+    for start, end in pairwise([*(piece[0][0] for piece in pieces), frames]):
+        yield torch.randn((end - start, *shape), generator=generator).transpose(0, 1).to(device)
+
+
+def _solver_step(
+    stream: Iterator[torch.Tensor],
+    velocity: Callable[..., torch.Tensor],
+    dt: float,
+    pieces: list[list[tuple[int, int]]],
+) -> Iterator[torch.Tensor]:
+    """One Euler step over a stream of latents [groups, n, channels], cut as `_noise` cuts them.
+
+    A piece needs what lies up to the end of its last window, and finishes what lies before the next piece.
+    """
+    import torch
+
+    begins = [piece[0][0] for piece in pieces]
+    latent = next(stream)
+    done, total = torch.zeros_like(latent), torch.zeros(latent.shape[1], 1, device=latent.device)
+    for i, piece in enumerate(pieces):
+        start, end = begins[i], piece[-1][1]
+        if end > start + latent.shape[1]:
+            latent = torch.cat([latent, next(stream)], dim=1)
+        grown = latent.shape[1] - done.shape[1]
+        done = torch.nn.functional.pad(done, (0, 0, 0, grown))
+        total = torch.nn.functional.pad(total, (0, 0, 0, grown))
+        length = piece[0][1] - piece[0][0]
+        weight = torch.from_numpy(ramp(length, min(OVERLAP, length // 4 + 1))).to(latent.device)[:, None]
+        batch = torch.stack([latent[:, a - start : b - start] for a, b in piece])
+        for (a, b), found in zip(piece, velocity(batch, piece=piece), strict=True):
+            done[:, a - start : b - start] += weight * found
+            total[a - start : b - start] += weight
+        final = begins[i + 1] - start if i + 1 < len(pieces) else latent.shape[1]
+        yield latent[:, :final] + dt * done[:, :final] / total[:final]
+        latent, done, total = latent[:, final:], done[:, final:], total[final:]
 
 
 def _join(pieces: list[Conditions]) -> Conditions:

@@ -8,8 +8,8 @@ from typing import Protocol
 
 import numpy as np
 
-from unisinger_cli.audio import mono_at, quantised, resample, stereo
-from unisinger_cli.types import Audio, Floats
+from unisinger_cli.audio import at_rate, blocks, long, mono, quantised, scaled, stereo
+from unisinger_cli.types import Floats, Sound, Sum
 
 _RATE = 16000  # Hz at which a mix is told from a solo vocal
 _FRAME = 4096  # samples, 256 ms: partials of a chord stand apart
@@ -25,8 +25,8 @@ class Separator(Protocol):
     @property
     def rate(self) -> int: ...
 
-    def vocal(self, samples: Floats, step: Callable[[int, int], None] | None = None) -> Floats:
-        """The vocal in a stereo mix, both float32 [2, n]."""
+    def vocal(self, mix: Sound, step: Callable[[int, int], None] | None = None) -> Sound:
+        """The vocal in a stereo mix, as long as it."""
 
 
 def choose_separator(
@@ -41,26 +41,21 @@ def choose_separator(
 
 
 def separate(
-    audio: Audio, separator: Separator | None = None, step: Callable[[int, int], None] | None = None
-) -> tuple[Audio, Audio]:
-    """(vocal, accompaniment) at the rate, length and number of channels of `audio`; by htdemucs unless told.
+    sound: Sound, separator: Separator | None = None, step: Callable[[int, int], None] | None = None
+) -> tuple[Sound, Sound]:
+    """(vocal, accompaniment) at the rate, length and number of channels of `sound`; by htdemucs unless told.
 
-    Their sum is `audio` on the 24-bit grid, exactly: the accompaniment is what the vocal leaves. So whatever
+    Their sum is `sound` on the 24-bit grid, exactly: the accompaniment is what the vocal leaves. So whatever
     lies above the separator's bandwidth stays in the accompaniment.
     """
     separator = choose_separator() if separator is None else separator
-    heard = separator.vocal(resample(stereo(audio), separator.rate).samples, step)
-    voice = resample(Audio(heard, separator.rate), audio.rate).samples
-    channels, n = audio.samples.shape
-    if channels == 1:
-        voice = voice.mean(axis=0, keepdims=True)
-    voice = np.pad(voice[:, :n], ((0, 0), (0, max(0, n - voice.shape[1]))))
-    vocal, mix = quantised(Audio(voice, audio.rate)), quantised(audio)
-    return vocal, Audio(mix.samples - vocal.samples, audio.rate)
+    heard = at_rate(separator.vocal(stereo(at_rate(sound, separator.rate)), step), sound.rate)
+    vocal = quantised(long(mono(heard) if sound.channels == 1 else heard, sound.length))
+    return vocal, Sum(quantised(sound), scaled(vocal, -1))
 
 
 # ---------------------------------------------------------------- is there anything to separate?
-def is_mix(audio: Audio) -> bool:
+def is_mix(sound: Sound) -> bool:
     """Whether a recording has pitched instruments (or other singers) beside its voice.
 
     One voice makes one harmonic series at a time. Instruments add partials outside of it, and those lie on
@@ -74,14 +69,18 @@ def is_mix(audio: Audio) -> bool:
     pauses, none of 46 gently tuned ones, but two in five of those tuned hard, as an effect; of 90 mixes 82
     to 90 % were noticed with the accompaniment 12 dB under to 6 dB over the voice, 61 % at 18 under.
     """
-    return accompaniment(audio) > _MIX
+    return accompaniment(sound) > _MIX
 
 
-def accompaniment(audio: Audio) -> float:
+def accompaniment(sound: Sound) -> float:
     """The measure behind `is_mix`: 0 for a lone voice, up to 1 for chords and nothing else."""
-    samples = mono_at(audio, _RATE)
-    frames = np.lib.stride_tricks.sliding_window_view(np.pad(samples - samples.mean(), (0, _FRAME)), _FRAME)
-    frames = frames[:: max(_FRAME // 2, -(-len(frames) // _MOST_FRAMES))]
+    heard = at_rate(mono(sound), _RATE)
+    mean = sum(float(block.sum()) for block in blocks(heard)) / max(heard.length, 1)
+    between = max(_FRAME // 2, -(-(heard.length + 1) // _MOST_FRAMES))
+    frames = np.zeros((1 + heard.length // between, _FRAME), dtype=np.float32)
+    for i, frame in enumerate(frames):
+        inside = heard.read(i * between, min(i * between + _FRAME, heard.length))[0]
+        frame[: len(inside)] = inside - mean
     energy = (frames**2).mean(axis=1)
     window = np.hanning(_FRAME).astype(np.float32)
     spectrum = np.abs(np.fft.rfft(frames * window, 2 * _FRAME)).astype(np.float32)

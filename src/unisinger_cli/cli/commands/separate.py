@@ -54,15 +54,15 @@ def separate(
     files = checks.outputs(path, ("vocal", "accomp"), force=force, inputs=[source])
     del files["mix"]  # that is the input
 
-    from unisinger_cli.audio import read
+    from unisinger_cli.audio import blocks, load, scaled
     from unisinger_cli.backends.weights import sha256_of
     from unisinger_cli.pipeline.deliver import deliver
     from unisinger_cli.pipeline.receipt import versions
     from unisinger_cli.stages import separate as stage
-    from unisinger_cli.types import Audio, Stems
+    from unisinger_cli.types import Stems
 
     began = time.monotonic()
-    mix = read(source)
+    mix = load(source)
     if path.suffix.lower() == ".mp3" and mix.rate not in MP3_RATES:
         raise UsageError(f"{source} is sampled at {mix.rate} Hz, which MP3 does not know", "give -o NAME.wav")
     notes = [] if stage.is_mix(mix) else [f"{source} sounds like a solo vocal already"]
@@ -71,10 +71,10 @@ def separate(
         separator = stage.choose_separator(weights=weights, device=device, threads=threads)
         reporter.stage("separating")
         vocal, accomp = stage.separate(mix, separator, reporter.step)
-        peak = max(float(abs(part.samples).max()) for part in (mix, vocal, accomp))
+        peak = max(float(abs(block).max()) for part in (mix, vocal, accomp) for block in blocks(part))
         if peak > 1:
             notes.append(f"a stem would pass full scale, so both were turned down to {1 / peak:.3f} of their level")
-            vocal, accomp = (Audio(part.samples / peak, part.rate) for part in (vocal, accomp))
+            vocal, accomp = (scaled(part, 1 / peak) for part in (vocal, accomp))
         reporter.stage("writing")
         record = {
             "schema": 1,
@@ -84,7 +84,7 @@ def separate(
             "inputs": {"mix": {"path": str(source), "sha256": sha256_of(source)}},
             "model": {"name": "htdemucs" if weights is None else str(weights)},
             "versions": versions(),
-            "audio": {"seconds": round(mix.seconds, 4), "rate": mix.rate, "channels": mix.samples.shape[0]},
+            "audio": {"seconds": round(mix.seconds, 4), "rate": mix.rate, "channels": mix.channels},
             "notes": notes,
             "seconds": round(time.monotonic() - began, 3),
         }
