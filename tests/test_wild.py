@@ -27,7 +27,7 @@ from unisinger_cli.corpus.wild import Drop, Settings, Tools, listen, samples_of
 from unisinger_cli.errors import InputError
 from unisinger_cli.stages.transcribe import HeardWord
 from unisinger_cli.training.features import ClipEncoder
-from unisinger_cli.types import Audio, Floats
+from unisinger_cli.types import Audio, Floats, Sound
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 SETTINGS = Settings("test", recognisers=())
@@ -213,8 +213,8 @@ class Half:
     def __init__(self, vocal: Floats) -> None:
         self.answer = vocal
 
-    def vocal(self, samples: Floats, step: object = None) -> Floats:
-        return np.repeat(self.answer[None], 2, axis=0)
+    def vocal(self, mix: Sound, step: object = None) -> Sound:
+        return Audio(np.repeat(self.answer[None], 2, axis=0), mix.rate)
 
 
 class Ears:
