@@ -57,7 +57,7 @@ def make(path: Path, what: str) -> None:
         case "short":
             store(path, voice[:, :40000])
         case "long":
-            store(path, np.zeros((1, 40 * 60 * 8000), np.float32), 8000, "PCM_U8")
+            store(path, np.zeros((1, 250 * 60 * 8000), np.int16), 8000, "PCM_U8")
         case "truncated":
             store(path, voice)
             path.write_bytes(path.read_bytes()[:30])
@@ -74,7 +74,7 @@ SOUNDS = {
     "NaN": "NaN",
     "silence": "silent",
     "short": "0.91 s",
-    "long": "40.0 minutes",
+    "long": "250.0 minutes",
     "truncated": "bad.wav",
     "device": "not a regular file",
 }

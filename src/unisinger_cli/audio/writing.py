@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import io
 import os
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unisinger_cli.types import Audio
+from unisinger_cli.audio.tape import blocks
+from unisinger_cli.types import Sound
 
 FORMATS = {  # suffix -> container, how samples are stored
     ".wav": ("WAV", "PCM_24"),
@@ -42,22 +42,50 @@ def landing(paths: Sequence[Path]) -> Iterator[list[Path]]:
         raise
 
 
-def encode(path: Path, audio: Audio, suffix: str, subtype: str | None = None) -> None:
-    """Write `audio` at exactly `path`, in the format of `suffix`; see `write` for what users see."""
+class _Watched:
+    """A file that remembers why writing failed: libsndfile only tells that it did, and a full disk must be told."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.error: OSError | None = None
+        self.seek, self.tell, self.read = file.seek, file.tell, file.read
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.error = self.error or error
+            return len(data)
+
+    def check(self) -> None:
+        if self.error is not None:
+            raise self.error
+
+
+def encode(path: Path, sound: Sound, suffix: str, subtype: str | None = None) -> None:
+    """Write a sound at exactly `path`, in the format of `suffix`, block by block; see `write` for what users see."""
     import soundfile
 
     kind, usual = FORMATS[suffix.lower()]
     subtype = subtype or usual
-    samples: NDArray[Any] = audio.samples.T
-    if subtype == "PCM_24":  # our own rounding: libsndfile scales by 2**23 - 1 and would break exact sums
-        whole = np.rint(samples.astype(np.float64) * 2**23)
-        samples = np.clip(whole, -(2**23), 2**23 - 1).astype(np.int32) << 8
-    buffer = io.BytesIO()  # libsndfile hides why a write failed; a full disk must be told as one
-    soundfile.write(buffer, samples, audio.rate, format=kind, subtype=subtype)
-    path.write_bytes(buffer.getbuffer())
+    with path.open("w+b") as file:
+        watched = _Watched(file)
+        with soundfile.SoundFile(watched, "w", sound.rate, sound.channels, subtype, format=kind) as out:
+            for samples in blocks(sound):
+                out.write(_stored(samples.T, subtype))
+                watched.check()
+        watched.check()
 
 
-def write(path: Path, audio: Audio, subtype: str | None = None) -> None:
+def _stored(samples: NDArray[Any], subtype: str) -> NDArray[Any]:
+    if subtype != "PCM_24":
+        return samples
+    # our own rounding: libsndfile scales by 2**23 - 1 and would break exact sums
+    whole = np.rint(samples.astype(np.float64) * 2**23)
+    return np.asarray(np.clip(whole, -(2**23), 2**23 - 1).astype(np.int32) << 8)
+
+
+def write(path: Path, sound: Sound, subtype: str | None = None) -> None:
     """Write one file, whole or not at all; WAV and FLAC get 24 bits unless `subtype` says otherwise."""
     with landing([path]) as (temporary,):
-        encode(temporary, audio, path.suffix, subtype)
+        encode(temporary, sound, path.suffix, subtype)

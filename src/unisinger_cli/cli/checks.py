@@ -84,25 +84,27 @@ def _writable(folder: Path) -> None:
         raise InputError(reason, "choose another place with -o") from error
 
 
+MIN_SOURCE = 0.5  # s
 MIN_VOICE = 1.0  # s; a reference shorter than that does not tell a voice
 
 
-def sound(path: Path, *, min_seconds: float) -> None:
-    """Raise InputError unless `path` is sound that can be worked with; see `audio.read`."""
+def recording(path: Path) -> None:
+    """Raise InputError unless `path` is sound that can be sung again; see `audio.load`."""
     from unisinger_cli.audio import examine
 
-    examine(path, min_seconds=min_seconds)
+    examine(path, min_seconds=MIN_SOURCE)
 
 
 def voice(text: str) -> Voice:
     """What --ref or --target means, checked: a recording, or else the file of a voice of that name."""
+    from unisinger_cli.audio import MAX_SECONDS, examine
     from unisinger_cli.pipeline import voices
 
     path = Path(text)
     if not os.path.lexists(path) and text in voices.names():
         voices.load(text)
         return one_voice(voices.path_of(text))
-    sound(path, min_seconds=MIN_VOICE)
+    examine(path, min_seconds=MIN_VOICE, max_seconds=MAX_SECONDS)
     return one_voice(path)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from unisinger_cli.audio import encode, landing, quantised, whole
+from unisinger_cli.audio import encode, landing, quantised
 from unisinger_cli.types import Stems
 
 
@@ -24,4 +24,4 @@ def deliver(files: Mapping[str, Path], stems: Stems, receipt: str) -> None:
             if part is None:
                 place.write_text(receipt + "\n", encoding="utf-8")
             else:
-                encode(place, whole(part), path.suffix)
+                encode(place, part, path.suffix)

@@ -12,8 +12,6 @@ from unisinger_cli.cli.perform import perform
 from unisinger_cli.errors import UsageError
 from unisinger_cli.requests import ConvertRequest, Job
 
-MIN_SOURCE = 0.5  # s
-
 
 def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="The recording: a solo vocal, or a mix.")],
@@ -71,7 +69,7 @@ def convert(
         style=style,
         sampler=options.sampler(seed, steps, cfg, cfg_words, cfg_voice, cfg_accomp),
     )
-    checks.sound(source, min_seconds=MIN_SOURCE)
+    checks.recording(source)
     path = Path(f"{source.stem}.converted.wav") if out is None else out
     inputs = {"source": source} | checks.voice_inputs("target", request.target)
     stems = ("vocal", "accomp") if with_accomp or keep_accomp else ("vocal",)
