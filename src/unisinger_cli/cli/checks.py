@@ -57,6 +57,19 @@ def outputs(path: Path, names: Sequence[str], *, force: bool, inputs: Sequence[P
     return files
 
 
+def bits(asked: str | None, path: Path) -> str:
+    """How samples are stored in a file of that name. Raises UsageError for what its format does not hold."""
+    from unisinger_cli.audio import FORMATS
+
+    held = FORMATS[path.suffix.lower()][1]
+    if asked is None:
+        return "24"
+    if asked not in held or len(held) == 1:
+        has = f"holds {' or '.join(held)}" if len(held) > 1 else "has no bits to choose"
+        raise UsageError(f"--bits is {asked}, and {path.suffix} {has}", "give -o NAME.wav, or leave out --bits")
+    return asked
+
+
 def output(path: Path, *, force: bool, inputs: Sequence[Path]) -> None:
     """Raise UsageError where `path` is an input too, and InputError where its folder is missing or cannot be
     written to, or where it exists and `force` is not given."""

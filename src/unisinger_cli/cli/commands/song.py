@@ -43,6 +43,7 @@ def song(
     cfg_voice: options.CfgVoice = None,
     cfg_accomp: options.CfgAccomp = None,
     out: options.Output = None,
+    bits: options.Bits = None,
     force: options.Force = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -75,4 +76,4 @@ def song(
     inputs = {"lyrics": lyrics} | checks.voice_inputs("ref", voice)
     path = Path("song.wav") if out is None else out
     files = checks.outputs(path, ("vocal", "accomp"), force=force, inputs=list(inputs.values()))
-    perform(Job(request, files, inputs), checkpoint=checkpoint, device=device, threads=threads)
+    perform(Job(request, files, inputs, checks.bits(bits, path)), checkpoint=checkpoint, device=device, threads=threads)
