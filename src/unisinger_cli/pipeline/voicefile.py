@@ -18,7 +18,7 @@ import numpy as np
 from unisinger_cli.audio import landing
 from unisinger_cli.errors import InputError
 from unisinger_cli.stages.checkup import Checkup
-from unisinger_cli.types import Timbre
+from unisinger_cli.types import Floats, Timbre
 
 FORMAT = "unisinger-voice"
 VERSION = 1
@@ -114,6 +114,9 @@ def read_voice(path: Path) -> Voice:
             if about.get("version") != str(VERSION):
                 told = repr(about.get("version"))[:40]
                 raise InputError(f"{path} is of version {told}, and this program reads version {VERSION}", hint)
+            shape = file.get_slice("timbre")
+            if shape.get_dtype() != "F32" or len(shape.get_shape()) != 1:  # numpy does not know all that may be there
+                raise ValueError("its vector is of another kind")
             vector = _vector(file.get_tensor("timbre"))
         return _voice(path.stem, vector, json.loads(about["voice"]))
     except OSError as error:
@@ -125,18 +128,17 @@ def read_voice(path: Path) -> Voice:
 
 
 # ---------------------------------------------------------------- field by field
-def _vector(tensor: Any) -> Timbre:
-    """A tensor as a point of the speaker space."""
-    if tensor.dtype != np.float32 or tensor.ndim != 1 or not 1 <= tensor.size <= _WIDEST:
-        raise ValueError("its vector has another shape")
+def _vector(tensor: Floats) -> Timbre:
+    """A tensor [d] as a point of the speaker space."""
+    if not 1 <= tensor.size <= _WIDEST:
+        raise ValueError("its vector has another size")
     if not np.isfinite(tensor).all() or abs(float(np.linalg.norm(tensor.astype(np.float64))) - 1) > 0.01:
         raise ValueError("its vector is damaged")
     return Timbre(tensor)
 
 
-def _voice(name: str, timbre: Timbre, data: Any) -> Voice:
-    if not isinstance(data, dict):
-        raise ValueError("it tells nothing of itself")
+def _voice(name: str, timbre: Timbre, value: Any) -> Voice:
+    data = _object(value, "what it tells of itself")
     midi = data.get("median_midi")
     return Voice(
         name,
@@ -151,7 +153,8 @@ def _voice(name: str, timbre: Timbre, data: Any) -> Voice:
     )
 
 
-def _recording(data: dict[str, Any]) -> Recording:
+def _recording(value: Any) -> Recording:
+    data = _object(value, "recording")
     found = data.get("checkup")
     return Recording(
         _text(data["file"], "file"),
@@ -161,13 +164,15 @@ def _recording(data: dict[str, Any]) -> Recording:
     )
 
 
-def _checkup(data: dict[str, Any]) -> Checkup:
+def _checkup(value: Any) -> Checkup:
+    data = _object(value, "checkup")
     alike = None if data["alike"] is None else _number(data["alike"], "alike", -1.01, 1.01)
     names = (field.name for field in fields(Checkup) if field.name != "alike")
     return Checkup(**{name: _number(data[name], name, -1000, 1e6) for name in names}, alike=alike)
 
 
-def _parent(data: dict[str, Any]) -> Parent:
+def _parent(value: Any) -> Parent:
+    data = _object(value, "parent")
     return Parent(
         _text(data["name"], "name"),
         _number(data["weight"], "weight", 0, 1),
@@ -191,7 +196,13 @@ def _number(value: Any, what: str, low: float, high: float) -> float:
     return float(value)
 
 
-def _list(value: Any, what: str) -> list[dict[str, Any]]:
+def _object(value: Any, what: str) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        raise ValueError(f"{what} is no object")
+    return value
+
+
+def _list(value: Any, what: str) -> list[Any]:
     if not isinstance(value, list) or len(value) > _MANY:
         raise ValueError(f"{what} is no list, or too long")
     return value
