@@ -11,8 +11,10 @@ import numpy as np
 import pytest
 
 from conftest import store, sung
+from corpus_voice import manifest_row, write_manifest
 from unisinger_cli.audio import read
 from unisinger_cli.errors import InputError, MissingExtra, ModelError
+from unisinger_cli.evaluation.speakers import check_speakers
 from unisinger_cli.pipeline import enrol as enrolment
 from unisinger_cli.pipeline.enrol import enrol
 from unisinger_cli.pipeline.reporter import Silent
@@ -134,8 +136,9 @@ def test_two_recordings_of_one_voice_pass(take: Callable[..., Voice], voice: Aud
 def test_other_people_are_refused(take: Callable[..., Voice], voice: Audio) -> None:
     from unisinger_cli.audio import mono_at
 
-    one, other = voice.mono(), mono_at(read(EXAMPLES / "vocal.wav"), voice.rate)
-    both = np.concatenate([one[: 5 * voice.rate], other[: 6 * voice.rate]])
+    length = 4 * voice.rate
+    one, other = voice.mono()[:length], mono_at(read(EXAMPLES / "vocal.wav"), voice.rate)[:length]
+    both = np.concatenate([one, other])
     with pytest.raises(InputError, match="several people"):
         take(both, rate=voice.rate)
     with pytest.raises(InputError, match="do not sound like one voice"):
@@ -184,7 +187,7 @@ def test_music_is_taken_out_or_refused(
 ) -> None:
     from unisinger_cli.audio import mono_at
 
-    mono = mono_at(voice, 44100)
+    mono = mono_at(voice, 44100)[: 4 * 44100]
     mix = mono + strummed(len(mono))
     for missing in (ModelError("no weights", "unisinger models pull htdemucs"), MissingExtra("demucs", "separate")):
 
@@ -200,7 +203,21 @@ def test_music_is_taken_out_or_refused(
     monkeypatch.setattr(enrolment, "choose_separator", lambda **_: Known(mono))
     made = take(mix)
     assert any("the vocal was taken out" in note for note in made.done)
-    assert likeness(made.timbre.vector, studio.timbre([voice]).vector) > 0.99
+    assert likeness(made.timbre.vector, studio.timbre([Audio(mono[None], 44100)]).vector) > 0.99
+
+
+def test_the_check_up_is_measured_on_splices(tmp_path: Path) -> None:
+    rows = []
+    for singer, hz in (("anna", 220.0), ("ben", 131.0)):
+        store(tmp_path / f"{singer}.wav", sung(9.5, hz, 16000).samples, 16000)
+        rows.append(manifest_row(f"{singer}.wav", singer, kind="song", seconds=9.5))
+    write_manifest(tmp_path, rows)
+    part = check_speakers(Studio.open("debug"), tmp_path, Silent(), items=4, seed=0)
+    assert [score.name for score in part.scores] == ["song_refused", "song_asked_about"] and len(part.items) == 2
+    assert all(set(item.values) == {"one", "two"} for item in part.items)
+    write_manifest(tmp_path, rows[:1])
+    with pytest.raises(InputError, match="too few people"):
+        check_speakers(Studio.open("debug"), tmp_path, Silent(), items=4, seed=0)
 
 
 def test_noise_alone_is_no_voice(studio: Studio) -> None:

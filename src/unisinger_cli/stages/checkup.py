@@ -19,9 +19,9 @@ SILENCE = 1.0  # s of silence that are worth telling
 # recording of the training corpus measures 10 dB, most sets 20 to 50.
 CLEAN, NOISY = 20.0, 8.0  # dB of SNR: over it all is well, under it nobody is recognised
 CLIPPED, RUINED = 0.001, 0.20  # share of samples at flat tops: told, and refused
-# `unisinger prepare check --speakers CORPUS --items 60`, of recordings cut to 8 s of voice: of 36 by speakers who were not
-# trained on, 3 % are refused and 8 % asked about, and so are 89 and 97 % of splices of two; of 15 sung ones (six singers,
-# most of them trained on) none and none, and 40 and 60 %: singers are harder to tell apart.
+# `unisinger prepare check --speakers CORPUS --items 60` measures on recordings cut to 8 s of voice. Of 36 by people who
+# were not trained on, 3 % are refused and 8 % asked about; of splices of two of them 89 and 97 %. Of 15 sung ones (six
+# singers, most of them trained on) none and none; of splices 40 and 60 %: singers are harder to tell apart.
 SEVERAL, UNSURE = 0.30, 0.45  # cosine of two parts or two recordings: under it of two people, and perhaps so
 _TOP = 1e-3  # of the peak: within it, a sample is as high as the highest
 _FLAT = 3  # samples that stay there: a top is flat
