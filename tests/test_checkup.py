@@ -12,7 +12,8 @@ import pytest
 
 from conftest import store, sung
 from corpus_voice import manifest_row, write_manifest
-from unisinger_cli.audio import read
+from test_separate import chord
+from unisinger_cli.audio import mono_at, read
 from unisinger_cli.errors import InputError, MissingExtra, ModelError
 from unisinger_cli.evaluation.speakers import check_speakers
 from unisinger_cli.pipeline import enrol as enrolment
@@ -21,7 +22,7 @@ from unisinger_cli.pipeline.reporter import Silent
 from unisinger_cli.pipeline.studio import Studio
 from unisinger_cli.pipeline.voicefile import Voice
 from unisinger_cli.stages.checkup import Checkup, alike, check_up, clipped, verdict
-from unisinger_cli.stages.timbre import likeness
+from unisinger_cli.stages.timbre import likeness, windows
 from unisinger_cli.types import Audio, Floats
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -134,8 +135,6 @@ def test_two_recordings_of_one_voice_pass(take: Callable[..., Voice], voice: Aud
 
 
 def test_other_people_are_refused(take: Callable[..., Voice], voice: Audio) -> None:
-    from unisinger_cli.audio import mono_at
-
     length = 4 * voice.rate
     one, other = voice.mono()[:length], mono_at(read(EXAMPLES / "vocal.wav"), voice.rate)[:length]
     both = np.concatenate([one, other])
@@ -176,19 +175,11 @@ class Known:
         return np.repeat(self._samples[None], 2, axis=0)
 
 
-def strummed(n: int) -> Floats:
-    time = np.arange(n) / 44100
-    tones = [np.sin(2 * np.pi * 440 * 2 ** (step / 12) * k * time) / k for step in (-9, -5, -2) for k in range(1, 5)]
-    return (0.05 * np.sum(tones, axis=0)).astype(np.float32)
-
-
 def test_music_is_taken_out_or_refused(
     take: Callable[..., Voice], voice: Audio, studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from unisinger_cli.audio import mono_at
-
     mono = mono_at(voice, 44100)[: 4 * 44100]
-    mix = mono + strummed(len(mono))
+    mix = (mono + 0.3 * chord(4.5)[: len(mono)]).astype(np.float32)
     for missing in (ModelError("no weights", "unisinger models pull htdemucs"), MissingExtra("demucs", "separate")):
 
         def fail(*_: object, error: Exception = missing, **__: object) -> None:
@@ -222,7 +213,5 @@ def test_the_check_up_is_measured_on_splices(tmp_path: Path) -> None:
 
 def test_noise_alone_is_no_voice(studio: Studio) -> None:
     noise = Audio(np.random.default_rng(0).standard_normal((1, 3 * 44100)).astype(np.float32) * 0.1, 44100)
-    from unisinger_cli.stages.timbre import windows
-
     with pytest.raises(InputError):
         verdict(check_up(noise, windows(studio.model, noise), studio.pitch(noise)), "noise.wav", solo=True)

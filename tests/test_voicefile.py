@@ -167,6 +167,13 @@ def test_a_broken_voice_does_not_hide_the_others(own_home: Path) -> None:
     assert json.loads(done("list", "--json").stdout)["damaged"] == ["broken"]
 
 
+def test_voices_without_a_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("UNISINGER_HOME", str(tmp_path / "file"))
+    with pytest.raises(InputError, match="cannot be made"):
+        voices.save(saved())
+
+
 # ---------------------------------------------------------------- on another machine
 def test_a_voice_travels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)

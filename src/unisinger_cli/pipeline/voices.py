@@ -56,10 +56,15 @@ def voice_of(text: str) -> Voice:
 
 
 def save(voice: Voice, *, force: bool = False) -> Path:
-    """Put a voice among the saved ones. Raises InputError where one of that name exists and `force` is not given."""
+    """Put a voice among the saved ones. Raises InputError where one of that name exists and `force` is not given, or
+    where they have no place."""
     path = path_of(voice.name)
     require_free(voice.name, force=force)
-    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"the folder {path.parent} cannot be made: {error.strerror}"
+        raise InputError(reason, "set UNISINGER_HOME to another place") from error
     write_voice(voice, path)
     return path
 
