@@ -161,6 +161,8 @@ def test_silence_is_left_out_and_does_not_count(take: Callable[..., Voice], voic
     assert any("s of silence" in note for note in take(mono, rate=rate).done)
     with pytest.raises(InputError, match="at least 1 s"):
         take(np.pad(sung(0.7).mono(), (0, 44100)))
+    with pytest.raises(InputError, match=r"0\.wav: .*sounds for"):
+        take(np.pad(sung(0.3).mono(), (0, 44100)))
 
 
 class Known:

@@ -39,7 +39,10 @@ def enrol(
     for path in paths:
         reporter.stage(f"listening to {path.name}")
         audio, notes = _alone(studio, path, read(path, min_seconds=checkup.LEAST), reporter, solo=solo)
-        heard, pitch = windows(studio.model, audio), studio.pitch(audio)
+        try:
+            heard, pitch = windows(studio.model, audio), studio.pitch(audio)
+        except InputError as error:  # which does not know whose sound it is
+            raise InputError(f"{path}: {error.message}", error.hint) from error
         found = checkup.check_up(audio, heard, pitch)
         done += [f"{path.name}: {note}" for note in notes + checkup.verdict(found, str(path), solo=solo)]
         recordings.append(Recording(clean(path.name), sha256_of(path), round(audio.seconds, 3), found))

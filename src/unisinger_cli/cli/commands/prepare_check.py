@@ -51,6 +51,8 @@ def check(
       unisinger prepare check --speakers corpus --items 100
     """
     output.screen.json, output.screen.quiet = json, quiet
+    if speakers is not None and (pack or voices or alignments):
+        raise UsageError("--speakers is a check of its own", "leave out the packs and --alignments")
     if speakers is not None:
         _tell([_speakers(speakers, items, seed)], seed)
         return

@@ -106,6 +106,7 @@ def import_(
     ] = None,
     force: Replace = False,
     json: options.Json = False,
+    checkpoint: options.Checkpoint = None,
 ) -> None:
     """Put a voice file, from another machine or another person, among the saved voices.
 
@@ -115,6 +116,7 @@ def import_(
     from dataclasses import replace
 
     from unisinger_cli.pipeline import voices
+    from unisinger_cli.pipeline.studio import identity
     from unisinger_cli.pipeline.voicefile import read_voice
 
     read = read_voice(file)
@@ -126,7 +128,10 @@ def import_(
     path = voices.save(replace(read, name=called), force=force)
     made = voices.load(called)
     output.say(f"consent: {made.consent}")
-    output.result(str(path), {"schema": 1, "output": str(path), "voice": made.described()})
+    fits = made.checkpoint == identity(checkpoint)
+    if not fits:
+        output.say(f"note: {called} was measured by another checkpoint, and this one cannot sing with it")
+    output.result(str(path), {"schema": 1, "output": str(path), "voice": made.described() | {"fits": fits}})
 
 
 @voice.command()
