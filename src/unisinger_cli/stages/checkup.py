@@ -15,8 +15,8 @@ LEAST, GOOD = 1.0, 10.0  # s of sounding voice: needed in each recording, and be
 SILENCE = 1.0  # s of silence that are worth telling
 # Noise and clipping are judged by what they do to the timbre: the cosine of 4 s with other 4 s of the same recording,
 # mean of 16 by people who were not trained on. As recorded 0.67. White noise that measures 17 dB: 0.41; 9 dB: 0.11;
-# 4 dB: 0.05 (other people: 0.03). Clipping of 1.4 % of the samples: 0.66; 8 %: 0.58; 24 %: 0.39; 45 %: 0.21. The noisiest
-# of 274 recordings of the training corpus measures 10 dB, most 20 to 50; none of them is called a mix.
+# 4 dB: 0.05 (other people: 0.03). Clipping of 1.4 % of the samples: 0.66; 8 %: 0.58; 24 %: 0.39; 45 %: 0.21.
+# The noisiest of 274 recordings of the training corpus measures 10 dB, most 15 to 50; none of them is called a mix.
 CLEAN, NOISY = 20.0, 8.0  # dB of SNR: over it all is well, under it nobody is recognised
 CLIPPED, RUINED = 0.001, 0.20  # share of samples at flat tops: told, and refused
 # `unisinger prepare check --speakers CORPUS --items 60` measures on recordings cut to 8 s of voice. Of 36 by people who
