@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unisinger_cli.errors import InputError, UsageError
-from unisinger_cli.requests import Voice, one_voice
+from unisinger_cli.requests import Voice, VoicePart, blend, one_voice
 
 MAX_WORDS = 2000
 MAX_TEXT_BYTES = 1 << 20
@@ -108,17 +108,63 @@ def recording(path: Path) -> None:
     examine(path, min_seconds=MIN_SOURCE)
 
 
-def voice(text: str) -> Voice:
-    """What --ref or --target means, checked: a recording, or else the file of a voice of that name."""
+def reference(path: Path) -> None:
+    """Raise InputError unless `path` is sound that a voice can be taken from; see `audio.read`."""
     from unisinger_cli.audio import MAX_SECONDS, examine
+
+    examine(path, min_seconds=MIN_VOICE, max_seconds=MAX_SECONDS)
+
+
+def voice(text: str) -> Voice:
+    """What --ref or --target means, checked: a recording, a voice file, the name of a saved voice, or a blend of such
+    as in "anna:0.7,ben:0.3". A file that exists goes before all else, whatever its name looks like.
+
+    Raises UsageError for a blend that is none, InputError for a part that is not there or cannot be worked with.
+    """
     from unisinger_cli.pipeline import voices
 
-    path = Path(text)
-    if not os.path.lexists(path) and text in voices.names():
-        voices.load(text)
-        return one_voice(voices.path_of(text))
-    examine(path, min_seconds=MIN_VOICE, max_seconds=MAX_SECONDS)
-    return one_voice(path)
+    whole = voices.find(text)
+    if whole is not None:
+        return one_voice(_heard(whole))
+    parts = [_part(piece.strip()) for piece in text.split(",") if piece.strip()]
+    if len(parts) < 2 and all(piece.path == Path(text) for piece in parts):
+        return one_voice(_heard(Path(text)))  # neither is there, and that is told
+    made = blend(parts)
+    for part in made:
+        _heard(part.path)
+    return made
+
+
+def _part(text: str) -> VoicePart:
+    """A part of a blend: a file or a saved voice, then perhaps a colon and its weight."""
+    from unisinger_cli.pipeline import voices
+
+    whole = voices.find(text)
+    if whole is not None:
+        return VoicePart(whole)
+    name, colon, number = text.rpartition(":")
+    try:
+        weight = float(number)
+    except ValueError:
+        colon = ""
+    if not colon or not name:
+        return VoicePart(Path(text))
+    return VoicePart(voices.find(name) or Path(name), weight)
+
+
+def _heard(path: Path) -> Path:
+    """Raise InputError unless `path` is a recording or a voice file; else give it back."""
+    from unisinger_cli.pipeline import voices
+    from unisinger_cli.pipeline.voicefile import is_voice, read_voice
+
+    if not os.path.lexists(path) and voices.names():
+        hint = f"saved voices: {', '.join(voices.names())}"
+        raise InputError(f"{path} does not exist, and no voice is called that", hint)
+    if is_voice(path):
+        read_voice(path)
+    else:
+        reference(path)
+    return path
 
 
 def voice_inputs(name: str, voice: Voice) -> dict[str, Path]:

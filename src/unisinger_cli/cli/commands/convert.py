@@ -17,7 +17,12 @@ def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="The recording: a solo vocal, or a mix.")],
     target: Annotated[
         str,
-        typer.Option("--target", "-t", metavar="WAV|NAME", help="A recording of the new voice, 1 s or more."),
+        typer.Option(
+            "--target",
+            "-t",
+            metavar="WAV|NAME",
+            help="The new voice: a recording, 1 s or more, a saved voice, a voice file, or a blend: anna:0.7,ben:0.3.",
+        ),
     ],
     with_accomp: Annotated[
         bool, typer.Option("--with-accomp", help="Make a new accompaniment for the converted vocal.")

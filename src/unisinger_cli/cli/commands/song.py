@@ -19,7 +19,11 @@ def song(
     ],
     ref: Annotated[
         str | None,
-        typer.Option("--ref", metavar="WAV|NAME", help="A recording of the voice, 1 s or more, or a saved voice."),
+        typer.Option(
+            "--ref",
+            metavar="WAV|NAME",
+            help="A recording of the voice, 1 s or more, a saved voice, a voice file, or a blend: anna:0.7,ben:0.3.",
+        ),
     ] = None,
     style: options.Style = "",
     language: Annotated[
