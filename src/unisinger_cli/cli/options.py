@@ -21,6 +21,9 @@ Output: TypeAlias = Annotated[
     ),
 ]
 Force: TypeAlias = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")]
+Report: TypeAlias = Annotated[
+    bool, typer.Option("--report", help="Write NAME.html too: a page to listen to and look at.")
+]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of a path.")]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no remarks.")]
 Checkpoint: TypeAlias = Annotated[

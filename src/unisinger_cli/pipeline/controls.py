@@ -42,19 +42,27 @@ class _Kind:
 
 _KINDS = {
     "pitch_correlation": _Kind("Follows the melody", "1 is every turn of it, 0 is none.", "{:.2f}"),
-    "pitch_error_cents": _Kind("Off the wanted pitch", "Half of the time less than this; 100 cents are a semitone.", "{:.0f} cents"),
-    "voicing_error": _Kind("Tone where there should be none, or none where there should be", "Share of the time.", "{:.1%}"),
+    "pitch_error_cents": _Kind(
+        "Off the wanted pitch", "Half of the time less than this; 100 cents are a semitone.", "{:.0f} cents"
+    ),
+    "voicing_error": _Kind("Tone where none should be, or none where one should", "Share of the time.", "{:.1%}"),
     "similarity_to_reference": _Kind(
-        "Sounds like the voice that was given", "By the model's own ear, which is a party to the case. 1 is the same.", "{:.2f}"
+        "Sounds like the voice that was given",
+        "By the model's own ear, which is a party to the case; 1 is the same.",
+        "{:.2f}",
     ),
     "similarity_to_source": _Kind(
-        "Still sounds like who sang it before", "Lower is better, by the model's own ear.", "{:.2f}"
+        "Still sounds like who sang it before", "Lower is better; by the model's own ear.", "{:.2f}"
     ),
-    "loudness_lufs": _Kind("Loudness", "As streaming services measure it.", "{:.1f} LUFS", f"{TARGET_LUFS:g} is aimed at"),
-    "true_peak_dbfs": _Kind("Highest peak", "Over 0 it would distort.", "{:.1f} dB", "under -1 is aimed at"),
-    "real_time_factor": _Kind("Time it took", "Seconds of work for a second of sound.", "{:.2f}", "1 is as long as it sounds"),
+    "loudness_lufs": _Kind(
+        "Loudness", "As streaming services measure it.", "{:.1f} LUFS", f"{TARGET_LUFS:g} LUFS is aimed at"
+    ),
+    "true_peak_dbfs": _Kind("Highest peak", "Over 0 it would distort.", "{:.1f} dB", "under -1 dB is aimed at"),
+    "real_time_factor": _Kind(
+        "Time it took", "Seconds of work for a second of sound.", "{:.2f}", "1 is as long as it sounds"
+    ),
     "peak_memory_mib": _Kind("Memory it took", "The most at any moment.", "{:.0f} MiB"),
-}  # fmt: skip
+}
 
 
 def told(account: Account, pitch: Pitch | None) -> list[Told]:

@@ -9,8 +9,8 @@ from unisinger_cli.audio import encode, landing, quantised
 from unisinger_cli.types import Stems
 
 
-def deliver(files: Mapping[str, Path], stems: Stems, receipt: str) -> None:
-    """Write the parts of `stems` that `files` names ("mix", "vocal", "accomp") and the text of the "receipt".
+def deliver(files: Mapping[str, Path], stems: Stems, receipt: str, page: str = "") -> None:
+    """Write the parts of `stems` that `files` names ("mix", "vocal", "accomp"), and the "receipt" and the "page".
 
     The stems are put on the 24-bit grid before they are summed, so that the mix in a WAV or FLAC file is the
     sum of the stems in theirs, sample for sample. Nothing is left behind if any of it fails.
@@ -22,6 +22,6 @@ def deliver(files: Mapping[str, Path], stems: Stems, receipt: str) -> None:
         for (name, path), place in zip(files.items(), temporary, strict=True):
             part = parts.get(name)
             if part is None:
-                place.write_text(receipt + "\n", encoding="utf-8")
+                place.write_text(page if name == "page" else receipt + "\n", encoding="utf-8")
             else:
                 encode(place, part, path.suffix)

@@ -22,6 +22,8 @@ for (const stem of document.querySelectorAll('.stem')) {
   for (const picture of boxes) {
     picture.classList.add('live');
     picture.addEventListener('click', event => seek(picture, event));
+    // the singing may begin late: the pictures open where it does
+    picture.parentElement.scrollLeft = Math.max(0, stem.dataset.first / seconds * picture.clientWidth - 40);
   }
   player.addEventListener('play', () => {
     for (const other of document.querySelectorAll('audio')) if (other !== player) other.pause();

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date
 from html import escape
 from pathlib import Path
@@ -102,7 +102,7 @@ def page(told: Account, sounds: Mapping[str, Sound], remarks: Sequence[str], mad
 <meta http-equiv="Content-Security-Policy" content="{policy}">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="referrer" content="no-referrer">
-<title>{_text(told.title)} - unisinger</title>
+<title>{escape(account.clean(told.title))} - unisinger</title>
 <link rel="icon" href="data:,">
 <style>{style}</style>
 </head>
@@ -119,7 +119,7 @@ def page(told: Account, sounds: Mapping[str, Sound], remarks: Sequence[str], mad
 {_lyrics(told)}
 {_scores(told, pitch)}
 </main>
-<footer>Written by unisinger {__version__}. All of it is in this one file: it needs no network and sends nothing.</footer>
+<footer>Written by unisinger {__version__}. All of it is in this file; it needs no network.</footer>
 <script>{script}</script>
 </body>
 </html>
@@ -151,39 +151,43 @@ def _mp3(sound: Sound) -> str:
 
 
 def _stem(told: Account, name: str, sound: Sound, pitch: Pitch | None) -> str:
-    scale = pictures.Scale(sound.seconds)
     title = STEMS[name] if told.command == "song" or name != "mix" else "The mix"
-    voiced = pitch if name == "vocal" else None
-    width = scale.width
-    wave = pictures.waveform(sound, max(1, width // 2), pictures.WAVE)
-    rows = [
-        pictures.svg(max(1, width // 2), pictures.WAVE, "wave", f"Waveform of {title.lower()}", wave)
-        .replace(f'width="{max(1, width // 2)}"', f'width="{width}" preserveAspectRatio="none"', 1)
-    ]
-    label = "Spectrogram: low notes below, high ones above; bright is loud"
-    image = pictures.data_uri("image/png", pictures.spectrogram(sound, width))
-    line = pictures.grid() if voiced is None else pictures.over_spectrogram(voiced, scale)
-    over = pictures.svg(width, pictures.ROWS, "over", "The sung pitch over the spectrogram" if voiced else "Frequencies", line)
-    rows.append(f'<div class="sound"><img alt="{label}" width="{width}" height="{pictures.ROWS}" src="{image}">{over}</div>')
-    if told.words and name != "accomp":
-        height = pictures.WORD_ROW * pictures.WORD_ROWS + 3
-        rows.append(pictures.svg(width, height, "words", "The words, where they begin", pictures.written(told.words, scale)))
-    if voiced is not None:
-        label = "The written notes as bars, and the sung pitch over them" if told.words else "The sung pitch"
-        rows.append(pictures.svg(width, pictures.ROLL, "roll", label, pictures.roll(told.words, voiced, scale)))
-    if told.chords and name != "vocal":
-        rows.append(pictures.svg(width, pictures.CHORDS, "chords", "The chords", pictures.named(told.chords, scale)))
-    rows.append(pictures.svg(width, 16, "ruler", "Minutes and seconds", pictures.ruler(scale)))
-    overview = pictures.svg(600, 34, "wave", "All of it at a glance", pictures.waveform(sound, 600, 34), fit=True)
+    overview = pictures.waveform(sound, 600, 34, "All of it at a glance", width="100%")
+    rows = "".join(_rows(told, name, sound, pitch if name == "vocal" else None))
     cursor = '<div class="cursor"></div>'
-    return f"""<section class="stem" data-stem="{name}" data-seconds="{sound.seconds:.4f}">
+    first = min((word.notes[0].start for word in told.words), default=0.0) if name != "accomp" else 0.0
+    return f"""<section class="stem" data-stem="{name}" data-seconds="{sound.seconds:.4f}" data-first="{first:.3f}">
 <h2>{title}</h2>
 <audio controls preload="metadata" aria-label="{title}" src="{_mp3(sound)}"></audio>
 <div class="whole"><div class="picture">{overview}{cursor}</div></div>
 <div class="scroll" tabindex="0" role="region" aria-label="Pictures of {title.lower()}, to scroll">\
-<div class="picture">{"".join(rows)}{cursor}</div></div>
-{_key(told) if voiced is not None else ""}</section>
+<div class="picture">{rows}{cursor}</div></div>
+{_key(told) if name == "vocal" else ""}</section>
 """
+
+
+def _rows(told: Account, name: str, sound: Sound, pitch: Pitch | None) -> Iterator[str]:
+    """The pictures of a stem from top to bottom; `pitch` is that of the voice where the stem is the voice."""
+    scale = pictures.Scale(sound.seconds)
+    width = scale.width
+    yield pictures.waveform(sound, max(1, width // 2), pictures.WAVE, "Waveform", width=str(width))
+    image = pictures.data_uri("image/png", pictures.spectrogram(sound, width))
+    label = "Spectrogram: low notes below, high ones above; bright is loud"
+    size = f'width="{width}" height="{pictures.ROWS}"'
+    line, what = pictures.grid(), "Frequencies"
+    if pitch is not None:
+        line, what = pictures.over_spectrogram(pitch, scale), "The sung pitch over the spectrogram"
+    over = pictures.svg(width, pictures.ROWS, "over", what, line)
+    yield f'<div class="sound"><img alt="{label}" {size} src="{image}">{over}</div>'
+    if told.words and name != "accomp":
+        words = pictures.written(told.words, scale)
+        yield pictures.svg(width, pictures.WORD_ROW * pictures.WORD_ROWS + 3, "words", "The words, when sung", words)
+    if pitch is not None:
+        what = "The written notes as bars, and the sung pitch over them" if told.words else "The sung pitch"
+        yield pictures.svg(width, pictures.ROLL, "roll", what, pictures.roll(told.words, pitch, scale))
+    if told.chords and name != "vocal":
+        yield pictures.svg(width, pictures.CHORDS, "chords", "The chords", pictures.named(told.chords, scale))
+    yield pictures.svg(width, 16, "ruler", "Minutes and seconds", pictures.ruler(scale))
 
 
 def _key(told: Account) -> str:
@@ -192,11 +196,14 @@ def _key(told: Account) -> str:
 
 
 def _lyrics(told: Account) -> str:
-    lines = [word for word in told.words if word.line]
-    if not lines:
-        return ""
-    items = "".join(f"<li>{_text(word.line)}</li>" for word in lines)
-    return f'<section class="scores"><h2>The words</h2><ol class="lyrics">{items}</ol></section>'
+    items, before = [], ""
+    for word in told.words:
+        if word.line:
+            heading = f'<div class="hint">{_text(word.section)}</div>' if word.section != before else ""
+            items.append(f"<li>{heading}{_text(word.line)}</li>")
+            before = word.section
+    body = f'<ol class="lyrics">{"".join(items)}</ol>'
+    return f'<section class="scores"><h2>The words</h2>{body}</section>' if items else ""
 
 
 def _scores(told: Account, pitch: Pitch | None) -> str:
@@ -206,7 +213,7 @@ def _scores(told: Account, pitch: Pitch | None) -> str:
         compare = f"<ul>{compare}</ul>" if compare else '<span class="none">no control was measured</span>'
         rows.append(
             f'<tr><th scope="row">{_text(score.name)}<div class="meaning">{_text(score.meaning)}</div></th>'
-            f'<td class="value">{_text(score.value)}</td><td>{compare}</td></tr>'
+            f'<td class="value">{_text(score.value)}</td><td class="compare">{compare}</td></tr>'
         )
     return f"""<section class="scores"><h2>What was measured</h2>
 <table><thead><tr><th scope="col">Score</th><th scope="col">Here</th><th scope="col">Compare with</th></tr></thead>

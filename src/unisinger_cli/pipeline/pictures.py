@@ -25,7 +25,10 @@ RANGE_DB = 70.0  # from the brightest to black
 WAVE, ROLL, WORD_ROW, WORD_ROWS, CHORDS = 56, 132, 19, 3, 24  # px
 LETTER = 7.6  # px; how wide a letter of the words is at most, about
 MOST, FAST, SLOW = 24_000, 90, 20  # px wide at most; px a second, unless that is wider
-_FIRE = ((0, 0, 4), (40, 11, 84), (101, 21, 110), (159, 42, 99), (212, 72, 66), (245, 125, 21), (250, 193, 39), (252, 255, 164))
+_FIRE = (  # from black over red to yellow
+    *((0, 0, 4), (40, 11, 84), (101, 21, 110), (159, 42, 99)),
+    *((212, 72, 66), (245, 125, 21), (250, 193, 39), (252, 255, 164)),
+)
 
 
 @dataclass(frozen=True)
@@ -47,15 +50,15 @@ class Scale:
         return round(min(max(seconds, 0.0), self.seconds) * self.rate, 1)
 
 
-def svg(width: float, height: float, name: str, label: str, body: str, *, fit: bool = False) -> str:
-    """A picture with a text for those who do not see it; with `fit` it takes the width that there is."""
-    size = 'width="100%" preserveAspectRatio="none"' if fit else f'width="{width}"'
+def svg(width: float, height: float, name: str, label: str, body: str, *, across: str = "") -> str:
+    """A picture with a text for those who do not see it; with `across` it is stretched to that width."""
+    size = f'width="{across}" preserveAspectRatio="none"' if across else f'width="{width}"'
     head = f'<svg class="{name}" {size} height="{height}" viewBox="0 0 {width} {height}" role="img"'
     return f'{head} aria-label="{escape(label)}">{body}</svg>'
 
 
-def waveform(sound: Sound, columns: int, height: int) -> str:
-    """The outline of a sound in `columns` steps, one unit wide each, as a path."""
+def waveform(sound: Sound, columns: int, height: int, label: str, width: str) -> str:
+    """The outline of a sound in `columns` steps, as a picture of that width."""
     edges = np.linspace(0, sound.length, columns + 1).astype(int)
     high, low = np.zeros(columns), np.zeros(columns)
     for first in range(0, columns, 256):
@@ -70,7 +73,7 @@ def waveform(sound: Sound, columns: int, height: int) -> str:
     bottom = np.round(middle - low / loudest * (middle - 1) + 0.3, 1)
     forth = "".join(f"L{x} {y:g}" for x, y in enumerate(top))
     back = "".join(f"L{x} {y:g}" for x, y in reversed(list(enumerate(bottom))))
-    return f'<path d="M0 {middle:g}{forth}{back}Z"/>'
+    return svg(columns, height, "wave", label, f'<path d="M0 {middle:g}{forth}{back}Z"/>', across=width)
 
 
 def spectrogram(sound: Sound, columns: int) -> bytes:
@@ -90,14 +93,17 @@ def spectrogram(sound: Sound, columns: int) -> bytes:
         stretch = heard.read(int(at[0]) - size // 2, int(at[-1]) + size // 2)[0]
         frames = np.stack([stretch[i : i + size] for i in at - at[0]]) * window
         levels[:, first : first + 256] = bands @ np.square(np.abs(np.fft.rfft(frames, axis=1))).T.astype(np.float32)
-    decibels = 10 * np.log10(np.maximum(levels, 1e-12)) + 3 * OCTAVES * np.arange(ROWS)[:, None] / ROWS  # 3 dB/octave up
+    decibels = (
+        10 * np.log10(np.maximum(levels, 1e-12)) + 3 * OCTAVES * np.arange(ROWS)[:, None] / ROWS
+    )  # 3 dB/octave up
     shown = np.clip((decibels - decibels.max()) / RANGE_DB + 1, 0, 1)
     return png((shown[::-1] * 255).astype(np.uint8))
 
 
 def png(levels: NDArray[np.uint8]) -> bytes:
-    """uint8 [height, width] as a PNG of 256 colours, from black over red to yellow (PNG specification, 11.2)."""
-    colours = np.stack([np.interp(np.arange(256), np.linspace(0, 255, len(_FIRE)), c) for c in zip(*_FIRE, strict=True)])
+    """uint8 [height, width] as a PNG of 256 colours (PNG specification, chapter 11)."""
+    stops = np.linspace(0, 255, len(_FIRE))
+    colours = np.stack([np.interp(np.arange(256), stops, channel) for channel in zip(*_FIRE, strict=True)])
     height, width = levels.shape
     rows = np.pad(levels, ((0, 0), (1, 0)))  # each row begins with its filter: 0, none
 
@@ -144,11 +150,11 @@ def roll(words: Sequence[SungWord], pitch: Pitch, scale: Scale) -> str:
     notes = [note for word in words for note in word.notes if note.start < scale.seconds]
     low, high = (min(n.midi for n in notes) - 2, max(n.midi for n in notes) + 2) if notes else (57, 69)
     step = ROLL / (high - low + 1)
+    octaves = range(12 * math.ceil(low / 12), int(high) + 1, 12)
     lines = [
-        f'<line x1="0" x2="{scale.width}" y1="{y:.1f}" y2="{y:.1f}"/><text class="hz" x="3" y="{y - 1:.1f}">C{c // 12 - 1}'
-        "</text>"
-        for c in range(12 * math.ceil(low / 12), int(high) + 1, 12)
-        for y in [ROLL - (c - low + 0.5) * step]
+        f'<line x1="0" x2="{scale.width}" y1="{y:.1f}" y2="{y:.1f}"/>'
+        f'<text class="hz" x="3" y="{y - 2:.1f}">C{c // 12 - 1}</text>'
+        for c, y in ((c, ROLL - (c - low + 0.5) * step) for c in octaves)
     ]
     bars = [
         f'<rect class="note" x="{scale.x(n.start):g}" y="{ROLL - (n.midi - low + 1) * step:.1f}" '

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from datetime import date
 from typing import Any
 
 from unisinger_cli import strict_json
+from unisinger_cli.pipeline import account
 from unisinger_cli.pipeline.convert import convert
 from unisinger_cli.pipeline.deliver import deliver
+from unisinger_cli.pipeline.page import page
 from unisinger_cli.pipeline.receipt import receipt
 from unisinger_cli.pipeline.reporter import Reporter
 from unisinger_cli.pipeline.song import song
@@ -26,5 +29,11 @@ def produce(studio: Studio, job: Job, reporter: Reporter, began: float | None = 
     reporter.stage("writing")
     files = {name: path for name, path in job.files.items() if name != "accomp" or done.stems.accomp is not None}
     record = receipt(studio, request, done, files, job.inputs, seconds=time.monotonic() - began)
-    deliver(files, done.stems, strict_json.dumps(record, indent=1))
+    text, look = strict_json.dumps(record, indent=1), ""
+    if "page" in files:
+        stems = done.stems
+        sounds = {"vocal": stems.vocal}
+        sounds |= {} if stems.accomp is None else {"mix": stems.mix, "accomp": stems.accomp}
+        look = page(account.parse(text, "the receipt"), sounds, (), date.today())
+    deliver(files, done.stems, text, look)
     return record

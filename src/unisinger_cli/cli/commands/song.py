@@ -43,6 +43,7 @@ def song(
     cfg_voice: options.CfgVoice = None,
     cfg_accomp: options.CfgAccomp = None,
     out: options.Output = None,
+    report: options.Report = False,
     force: options.Force = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -74,5 +75,5 @@ def song(
     )
     inputs = {"lyrics": lyrics} | checks.voice_inputs("ref", voice)
     path = Path("song.wav") if out is None else out
-    files = checks.outputs(path, ("vocal", "accomp"), force=force, inputs=list(inputs.values()))
+    files = checks.outputs(path, ("vocal", "accomp"), force=force, inputs=list(inputs.values()), report=report)
     perform(Job(request, files, inputs), checkpoint=checkpoint, device=device, threads=threads)
