@@ -35,7 +35,12 @@ def a_receipt(**changed: Any) -> dict[str, Any]:
         "schema": 2,
         "command": "song",
         "output": "out/s.wav",
-        "files": {"mix": "out/s.wav", "vocal": "out/s.vocal.wav", "accomp": "out/s.accomp.wav", "receipt": "out/s.json"},
+        "files": {
+            "mix": "out/s.wav",
+            "vocal": "out/s.vocal.wav",
+            "accomp": "out/s.accomp.wav",
+            "receipt": "out/s.json",
+        },
         "request": {"ref": [{"path": "me.wav", "weight": 1.0}], "style": "calm"},
         "seed": 7,
         "inputs": {},
@@ -94,7 +99,7 @@ def test_a_score_without_a_control_says_so(tmp_path: Path) -> None:
 
 
 def test_controls_were_measured_on_the_bundled_checkpoint() -> None:
-    """New weights need new controls: run what the sources in models/mini/controls.json say, and put its sha256 there."""
+    """New weights need new controls: run what controls.json names as its sources, and put their sha256 there."""
     from unisinger_cli.backends.weights import sha256_of
     from unisinger_cli.pipeline.studio import bundled_checkpoint
 
@@ -151,7 +156,7 @@ def test_a_changed_receipt_is_read_or_refused(place: tuple[Any, ...], odd: Any) 
         inside = inside[key]
     inside[place[-1]] = odd
     try:
-        told = account.parse(json.dumps(record).replace("Infinity", "1e999") if odd != 10**400 else "1" * 5000, "r.json")
+        told = account.parse(json.dumps(record), "r.json")
     except InputError as error:
         assert "r.json" in error.message
     else:
@@ -159,17 +164,19 @@ def test_a_changed_receipt_is_read_or_refused(place: tuple[Any, ...], odd: Any) 
         assert not any("/" in name for name in told.files.values())
 
 
-@pytest.mark.parametrize("data", [b"", b"{", b"[" * 100_000, b"\xff\xfe{\0", b"null", b"{}", b'{"schema": 2}'])
+@pytest.mark.parametrize(
+    "data", [b"", b"{", b"[" * 100_000, b"\xff\xfe{\0", b"null", b"{}", b"1" * 5000, b'{"schema": 2}']
+)
 def test_what_is_no_receipt_ends_in_one_line(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "r.json").write_bytes(data)
-    with pytest.raises(InputError, match="r.json"):
+    with pytest.raises(InputError, match=r"r\.json"):
         account.read(tmp_path / "r.json")
 
 
 def test_a_spectrogram_is_a_png_whose_brightest_row_is_the_tone() -> None:
     data = pictures.spectrogram(sung(1.0, hz=880), 90)
     start = data.index(b"IDAT") + 4
-    rows = np.frombuffer(zlib.decompress(data[start : -16]), np.uint8).reshape(pictures.ROWS, 91)[:, 1:]
+    rows = np.frombuffer(zlib.decompress(data[start:-16]), np.uint8).reshape(pictures.ROWS, 91)[:, 1:]
     brightest = pictures.ROWS - 1 - int(rows.mean(axis=1).argmax())
     assert abs(brightest - 4 * pictures.ROWS / pictures.OCTAVES) <= 2
 

@@ -174,14 +174,13 @@ def _rows(told: Account, name: str, sound: Sound, pitch: Pitch | None) -> Iterat
     image = pictures.data_uri("image/png", pictures.spectrogram(sound, width))
     label = "Spectrogram: low notes below, high ones above; bright is loud"
     size = f'width="{width}" height="{pictures.ROWS}"'
-    line, what = pictures.grid(), "Frequencies"
+    line, what = pictures.grid(scale), "Frequencies"
     if pitch is not None:
         line, what = pictures.over_spectrogram(pitch, scale), "The sung pitch over the spectrogram"
     over = pictures.svg(width, pictures.ROWS, "over", what, line)
     yield f'<div class="sound"><img alt="{label}" {size} src="{image}">{over}</div>'
     if told.words and name != "accomp":
-        words = pictures.written(told.words, scale)
-        yield pictures.svg(width, pictures.WORD_ROW * pictures.WORD_ROWS + 3, "words", "The words, when sung", words)
+        yield pictures.written(told.words, scale)
     if pitch is not None:
         what = "The written notes as bars, and the sung pitch over them" if told.words else "The sung pitch"
         yield pictures.svg(width, pictures.ROLL, "roll", what, pictures.roll(told.words, pitch, scale))

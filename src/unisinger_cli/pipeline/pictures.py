@@ -23,6 +23,7 @@ from unisinger_cli.types import Floats, Pitch, Sound
 LOWEST, OCTAVES, ROWS = 55.0, 8, 176  # Hz at the bottom of the spectrogram, octaves up from there, and its pixels
 RANGE_DB = 70.0  # from the brightest to black
 WAVE, ROLL, WORD_ROW, WORD_ROWS, CHORDS = 56, 132, 19, 3, 24  # px
+REPEAT = 720  # px between the labels of one height
 LETTER = 7.6  # px; how wide a letter of the words is at most, about
 MOST, FAST, SLOW = 24_000, 90, 20  # px wide at most; px a second, unless that is wider
 _FIRE = (  # from black over red to yellow
@@ -136,13 +137,14 @@ def contour(pitch: Pitch, scale: Scale, heights: Floats) -> str:
 def over_spectrogram(pitch: Pitch, scale: Scale) -> str:
     """F0 over the spectrogram, and the octaves of A to read it by."""
     heights = ROWS * (1 - np.log2(np.maximum(pitch.hz, 1) / LOWEST) / OCTAVES)
-    return grid() + contour(pitch, scale, heights.astype(np.float32))
+    return grid(scale) + contour(pitch, scale, heights.astype(np.float32))
 
 
-def grid() -> str:
-    """Frequencies that are written on the left of the spectrogram."""
+def grid(scale: Scale) -> str:
+    """Frequencies to read the spectrogram by, again and again, as the picture is scrolled."""
     steps = [(LOWEST * 2**octave, ROWS * (1 - octave / OCTAVES)) for octave in range(1, OCTAVES, 2)]
-    return "".join(f'<text class="hz" x="3" y="{y:g}">{hz:g} Hz</text>' for hz, y in steps)
+    places = range(3, scale.width, REPEAT)
+    return "".join(f'<text class="hz" x="{x}" y="{y:g}">{hz:g} Hz</text>' for x in places for hz, y in steps)
 
 
 def roll(words: Sequence[SungWord], pitch: Pitch, scale: Scale) -> str:
@@ -153,7 +155,9 @@ def roll(words: Sequence[SungWord], pitch: Pitch, scale: Scale) -> str:
     octaves = range(12 * math.ceil(low / 12), int(high) + 1, 12)
     lines = [
         f'<line x1="0" x2="{scale.width}" y1="{y:.1f}" y2="{y:.1f}"/>'
-        f'<text class="hz" x="3" y="{y - 2:.1f}">C{c // 12 - 1}</text>'
+        + "".join(
+            f'<text class="hz" x="{x}" y="{y - 2:.1f}">C{c // 12 - 1}</text>' for x in range(3, scale.width, REPEAT)
+        )
         for c, y in ((c, ROLL - (c - low + 0.5) * step) for c in octaves)
     ]
     bars = [
@@ -167,7 +171,7 @@ def roll(words: Sequence[SungWord], pitch: Pitch, scale: Scale) -> str:
 
 
 def written(words: Sequence[SungWord], scale: Scale) -> str:
-    """The words where they begin, on the first row with room; a thin line leads up to the sound."""
+    """The words where they begin, each on the first row with room; a thin line leads up to the sound."""
     free, parts = [0.0] * WORD_ROWS, []
     for word in words:
         text = clean(word.text)
@@ -182,7 +186,8 @@ def written(words: Sequence[SungWord], scale: Scale) -> str:
             f'<line x1="{x:g}" x2="{x:g}" y1="0" y2="{y + 2}"/>'
             f'<text class="word" x="{x + 3:g}" y="{y}">{escape(short)}<title>{escape(text[:200])}</title></text>'
         )
-    return "".join(parts)
+    height = WORD_ROW * sum(end > 0 for end in free) + 4
+    return svg(scale.width, height, "words", "The words, when sung", "".join(parts))
 
 
 def named(chords: Sequence[Harmony], scale: Scale) -> str:
