@@ -206,3 +206,12 @@ def test_convert_writes_its_page_with_all_else(tmp_path: Path, unisinger: Callab
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.wav", "o.html", "o.json", "o.vocal.wav", "o.wav"]
     text = (tmp_path / "o.html").read_text(encoding="utf-8")
     assert text.count("<audio") == 1 and "other weights" in text
+
+
+def test_the_roll_shows_a_voice_of_any_register_without_a_plan() -> None:
+    hz = np.linspace(80, 120, 50, dtype=np.float32)
+    hz[25] = 1000.0  # a slip of the tracker
+    path = re.search(r'class="f0" d="([^"]+)"', pictures.roll((), Pitch(hz, 50.0), pictures.Scale(1.0)))
+    assert path and path[1].count("L") > 40 and path[1].count("M") == 2
+    heights = [float(point.split()[1]) for point in re.split("[ML]", path[1])[1:]]
+    assert 0 <= min(heights) < 60 and 80 < max(heights) <= pictures.ROLL

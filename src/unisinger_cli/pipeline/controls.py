@@ -54,6 +54,12 @@ _KINDS = {
     "similarity_to_source": _Kind(
         "Still sounds like who sang it before", "Lower is better; by the model's own ear.", "{:.2f}"
     ),
+    "transposed_semitones": _Kind(
+        "Moved by",
+        "Up, or down where it is negative.",
+        "{:g} semitones",
+        "as was asked, or by octaves to suit the voice",
+    ),
     "loudness_lufs": _Kind(
         "Loudness", "As streaming services measure it.", "{:.1f} LUFS", f"{TARGET_LUFS:g} LUFS is aimed at"
     ),

@@ -151,7 +151,7 @@ def _mp3(sound: Sound) -> str:
 
 
 def _stem(told: Account, name: str, sound: Sound, pitch: Pitch | None) -> str:
-    title = STEMS[name] if told.command == "song" or name != "mix" else "The mix"
+    title = STEMS[name] if "accomp" in told.files else "The voice"
     overview = pictures.waveform(sound, 600, 34, "All of it at a glance", width="100%")
     rows = "".join(_rows(told, name, sound, pitch if name == "vocal" else None))
     cursor = '<div class="cursor"></div>'

@@ -150,9 +150,12 @@ def grid(scale: Scale) -> str:
 def roll(words: Sequence[SungWord], pitch: Pitch, scale: Scale) -> str:
     """The plan's notes as bars, a semitone high each, and the sung F0 over them."""
     notes = [note for word in words for note in word.notes if note.start < scale.seconds]
-    low, high = (min(n.midi for n in notes) - 2, max(n.midi for n in notes) + 2) if notes else (57, 69)
+    midi = 69 + 12 * np.log2(np.maximum(pitch.hz, 1) / 440)
+    usual = np.percentile(midi[pitch.voiced], (2, 98)).tolist() if pitch.voiced.any() else [57.0, 69.0]
+    marks = [note.midi for note in notes] + usual  # a lone slip of the tracker does not squeeze all else
+    low, high = math.floor(min(marks)) - 2, math.ceil(max(marks)) + 2
     step = ROLL / (high - low + 1)
-    octaves = range(12 * math.ceil(low / 12), int(high) + 1, 12)
+    octaves = range(12 * math.ceil(low / 12), high + 1, 12)
     lines = [
         f'<line x1="0" x2="{scale.width}" y1="{y:.1f}" y2="{y:.1f}"/>'
         + "".join(
@@ -165,9 +168,9 @@ def roll(words: Sequence[SungWord], pitch: Pitch, scale: Scale) -> str:
         f'width="{max(1.0, scale.x(n.end) - scale.x(n.start) - 1):g}" height="{step:.1f}" rx="2"/>'
         for n in notes
     ]
-    midi = 69 + 12 * np.log2(np.maximum(pitch.hz, 1) / 440)
-    heights = np.clip(ROLL - (midi - low + 0.5) * step, 0, ROLL)
-    return "".join(lines + bars) + contour(pitch, scale, heights.astype(np.float32))
+    heights = ROLL - (midi - low + 0.5) * step
+    seen = Pitch(np.where((heights > 0) & (heights < ROLL), pitch.hz, np.float32(0)), pitch.frame_rate)
+    return "".join(lines + bars) + contour(seen, scale, heights.astype(np.float32))
 
 
 def written(words: Sequence[SungWord], scale: Scale) -> str:
