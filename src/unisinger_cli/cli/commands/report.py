@@ -53,7 +53,7 @@ def _receipt(source: Path) -> Path:
     if source.suffix.lower() not in FORMATS:
         return source
     whole, _, part = source.stem.rpartition(".")
-    names = [f"{source.stem}.json"] + ([f"{whole}.json"] if part in ("vocal", "accomp") else [])
+    names = [f"{source.stem}.json"] + ([f"{whole}.json"] if whole and part in ("vocal", "accomp") else [])
     for path in (source.with_name(name) for name in names):
         if path.exists():
             return path
