@@ -16,6 +16,7 @@ from unisinger_cli.cli.commands.inspect import inspect
 from unisinger_cli.cli.commands.models import models
 from unisinger_cli.cli.commands.prepare import prepare
 from unisinger_cli.cli.commands.replay import replay
+from unisinger_cli.cli.commands.report import report
 from unisinger_cli.cli.commands.separate import separate
 from unisinger_cli.cli.commands.song import song
 from unisinger_cli.cli.commands.train import train
@@ -75,6 +76,7 @@ def _options(group: Any, above: str = "") -> settings.Options:
 
 app.command()(song)
 app.command()(convert)
+app.command()(report)
 app.command()(separate)
 app.command()(transcribe)
 app.add_typer(voice, name="voice")

@@ -40,8 +40,10 @@ def lyrics_text(path: Path) -> str:
     return text
 
 
-def outputs(path: Path, names: Sequence[str], *, force: bool, inputs: Sequence[Path]) -> dict[str, Path]:
-    """The files that will be written: "mix" at `path`, each of `names` beside it, and the "receipt".
+def outputs(
+    path: Path, names: Sequence[str], *, force: bool, inputs: Sequence[Path], report: bool = False
+) -> dict[str, Path]:
+    """The files that will be written: "mix" at `path`, each of `names` beside it, the "receipt", and perhaps a "page".
 
     Raises UsageError for a format that cannot be written, and what `output` raises for each file.
     """
@@ -52,6 +54,8 @@ def outputs(path: Path, names: Sequence[str], *, force: bool, inputs: Sequence[P
     files = {"mix": path}
     files |= {name: path.with_name(f"{path.stem}.{name}{path.suffix}") for name in names}
     files["receipt"] = path.with_suffix(".json")
+    if report:
+        files["page"] = path.with_suffix(".html")
     for file in files.values():
         output(file, force=force, inputs=inputs)
     return files

@@ -19,8 +19,10 @@ def deliver(
     *,
     bits: str = "24",
     tags: Mapping[str, str] | None = None,
+    others: Mapping[str, bytes] | None = None,
 ) -> dict[str, Any]:
-    """Write the parts of `stems` that `files` names ("mix", "vocal", "accomp"), and the record as its "receipt".
+    """Write the parts of `stems` that `files` names ("mix", "vocal", "accomp"), the record as its "receipt", and
+    `others` (a page, a score, subtitles) under their own names.
 
     The stems are put on the grid of `bits` before they are summed, so that the mix in a WAV or FLAC file is the
     sum of the stems in theirs, sample for sample. Nothing is left behind if any of it fails.
@@ -41,5 +43,7 @@ def deliver(
                     write_tags(places[name], path.suffix, tags)
                 told[name]["sha256"] = sha256_of(places[name])
         whole = dict(record) | {"files": told}
+        for name, data in (others or {}).items():
+            places[name].write_bytes(data)
         places["receipt"].write_text(strict_json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     return whole

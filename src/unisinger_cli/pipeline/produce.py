@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
+from datetime import date
 from typing import Any
 
+from unisinger_cli import strict_json
+from unisinger_cli.pipeline import account
 from unisinger_cli.pipeline.convert import convert
 from unisinger_cli.pipeline.deliver import deliver
+from unisinger_cli.pipeline.page import page
 from unisinger_cli.pipeline.receipt import receipt, tags
 from unisinger_cli.pipeline.reporter import Reporter
 from unisinger_cli.pipeline.song import song
 from unisinger_cli.pipeline.studio import Studio
 from unisinger_cli.requests import Job, SongRequest
+from unisinger_cli.types import Stems
 
 
 def produce(studio: Studio, job: Job, reporter: Reporter, began: float | None = None) -> dict[str, Any]:
@@ -26,4 +31,13 @@ def produce(studio: Studio, job: Job, reporter: Reporter, began: float | None = 
     files = {name: path for name, path in job.files.items() if name != "accomp" or done.stems.accomp is not None}
     seconds = time.monotonic() - began
     record = receipt(studio, request, done, files, job.inputs, seconds, job.bits)
-    return deliver(files, done.stems, record, bits=job.bits, tags=tags(record))
+    others = {} if done.plan is None else {name: encoded(done.plan, name) for name in files if name in EXPORTS}
+    if "page" in files:
+        others["page"] = _page(record, done.stems).encode()
+    return deliver(files, done.stems, record, bits=job.bits, tags=tags(record), others=others)
+
+
+def _page(record: dict[str, Any], stems: Stems) -> str:
+    sounds = {"vocal": stems.vocal}
+    sounds |= {} if stems.accomp is None else {"mix": stems.mix, "accomp": stems.accomp}
+    return page(account.parse(strict_json.dumps(record), "the receipt"), sounds, (), date.today())

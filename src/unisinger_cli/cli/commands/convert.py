@@ -45,6 +45,7 @@ def convert(
     cfg_accomp: options.CfgAccomp = None,
     out: options.Output = None,
     bits: options.Bits = None,
+    report: options.Report = False,
     force: options.Force = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -79,5 +80,5 @@ def convert(
     path = Path(f"{source.stem}.converted.wav") if out is None else out
     inputs = {"source": source} | checks.voice_inputs("target", request.target)
     stems = ("vocal", "accomp") if with_accomp or keep_accomp else ("vocal",)
-    files = checks.outputs(path, stems, force=force, inputs=list(inputs.values()))
+    files = checks.outputs(path, stems, force=force, inputs=list(inputs.values()), report=report)
     perform(Job(request, files, inputs, checks.bits(bits, path)), checkpoint=checkpoint, device=device, threads=threads)

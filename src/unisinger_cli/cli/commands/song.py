@@ -48,6 +48,7 @@ def song(
     cfg_accomp: options.CfgAccomp = None,
     out: options.Output = None,
     bits: options.Bits = None,
+    report: options.Report = False,
     force: options.Force = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -79,5 +80,5 @@ def song(
     )
     inputs = {"lyrics": lyrics} | checks.voice_inputs("ref", voice)
     path = Path("song.wav") if out is None else out
-    files = checks.outputs(path, ("vocal", "accomp"), force=force, inputs=list(inputs.values()))
+    files = checks.outputs(path, ("vocal", "accomp"), force=force, inputs=list(inputs.values()), report=report)
     perform(Job(request, files, inputs, checks.bits(bits, path)), checkpoint=checkpoint, device=device, threads=threads)
