@@ -18,7 +18,7 @@ from unisinger_cli.corpus.chords import Sounding, estimate
 from unisinger_cli.corpus.musicxml import Sheet, Written, read_musicxml
 from unisinger_cli.corpus.song import AccompNote, Bar, ScoreSong, one_voice, tempo
 from unisinger_cli.errors import InputError
-from unisinger_cli.stages.harmony import NAMES
+from unisinger_cli.notation.keys import NAMES
 from unisinger_cli.types import Chord, Note, Score
 
 _SLOWEST, _FASTEST, _USUAL = 20.0, 300.0, 90.0  # quarter notes per minute
