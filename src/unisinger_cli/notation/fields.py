@@ -113,7 +113,8 @@ class Field:
         """A string of one line, without control characters."""
         if not isinstance(self.value, str) or len(self.value) > longest:
             self.wrong(f"a text of at most {longest} characters")
-        if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in self.value):
+        broken = ("Cs", "Zl", "Zp")  # halves of letters, ends of lines
+        if any((c < " " and c != "\t") or unicodedata.category(c) in broken for c in self.value):
             self.wrong("a text without control characters")
         return self.value
 

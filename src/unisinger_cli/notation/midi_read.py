@@ -18,6 +18,7 @@ from unisinger_cli.types import Tune
 
 MAX_BYTES = 1 << 20
 _NOTES = 100_000
+_TEXT = 200  # bytes of a name or a syllable
 _HINT = "export the melody as a standard MIDI file (format 0 or 1)"
 _NAMES = re.compile(r"melod|vocal|voice|lead|vox|sing|sopran|gesang|voc\b", re.I)
 _DRUMS = 9  # the channel
@@ -149,7 +150,7 @@ def _song(parsed: Any, file: str) -> _Song:
 def _text(text: str, strip: bool = True) -> str:
     """MIDI says nothing of encodings: UTF-8 where it is that, else Latin-1. Control characters go, line ends stay."""
     with suppress(UnicodeError):
-        text = text.encode("latin-1").decode("utf-8")
+        text = text[:_TEXT].encode("latin-1").decode("utf-8")
     text = "".join(letter for letter in text if letter.isprintable() or letter in "\r\n")
     return " ".join(text.split()) if strip else text
 

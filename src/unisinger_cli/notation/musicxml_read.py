@@ -247,4 +247,5 @@ def _note(element: Element, bar: int, at: Fraction, length: Fraction, transpose:
             more = lyric.findtext("syllabic") in ("begin", "middle")
             lyrics[lyric.get("number", "1")] = text.rstrip("-") + ("-" if more else "")
     voice = element.findtext("voice") or "1"
-    return Written(bar, at, length, midi, voice, velocity, tied, lyrics)
+    ends = element.find("lyric/end-line") is not None or element.find("lyric/end-paragraph") is not None
+    return Written(bar, at, length, midi, voice, velocity, tied, lyrics, ends)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 from unisinger_cli.errors import InputError
@@ -37,7 +38,8 @@ def read_musicxml_tune(data: bytes, file: str) -> Tune:
     for bar, _ in order:
         starts.append(starts[-1] + sheet.lengths[bar])
     notes = _unfolded([note for note in sheet.notes[name] if note.voice == voice], order)
-    written = [(begin, end, note.midi, _syllable(note)) for note, begin, end in untied(notes, starts)]
+    sung = list(untied(notes, starts))
+    written = [(begin, end, note.midi, _syllable(note)) for note, begin, end in sung]
     verses = {verse for note in sheet.notes[name] for verse in note.lyrics}
     remarks = [f"the melody is the part {name[:60]!r}"] if sum(map(bool, sheet.notes.values())) > 1 else []
     passes = max(number for _, number in order)
@@ -57,6 +59,7 @@ def read_musicxml_tune(data: bytes, file: str) -> Tune:
         downbeat=starts[first],
         key=_key(sheet, order[0][0]),
         end=starts[-1],
+        lines=_lines(sung),
         chords=_chords(sheet, order, starts),
         remarks=remarks,
         file=file,
@@ -102,14 +105,25 @@ def _unfolded(notes: Sequence[Written], order: Sequence[tuple[int, int]]) -> lis
     for played, (bar, number) in enumerate(order):
         for note in by_bar.get(bar, ()):
             text = note.lyrics.get(str(number)) or next(iter(note.lyrics.values()), None)
-            lyrics = {"1": text} if text else {}
-            found.append(Written(played, note.at, note.length, note.midi, note.voice, note.velocity, note.tied, lyrics))
+            found.append(replace(note, bar=played, lyrics={"1": text} if text else {}))
     return found
 
 
 def _syllable(note: Written) -> str | None:
     text = "".join(letter for letter in note.lyrics.get("1", "") if letter.isprintable())
     return " ".join(text.split())[:200] or None
+
+
+def _lines(sung: Sequence[tuple[Written, Fraction, Fraction]]) -> set[Fraction]:
+    """Where lines begin, of words that say where lines end."""
+    begins: set[Fraction] = set()
+    anew = any(note.ends_line for note, _, _ in sung)
+    for note, begin, _ in sung:
+        if anew and note.lyrics:
+            begins.add(begin)
+            anew = False
+        anew = anew or note.ends_line
+    return begins
 
 
 def _key(sheet: Sheet, bar: int) -> str:

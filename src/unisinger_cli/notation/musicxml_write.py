@@ -72,12 +72,13 @@ def _staff(plan: SongPlan, place: Callable[[float], int]) -> list[_Sounding]:
     now = 0
     for line, texts in zip(plan.lines, plan_syllables(plan), strict=True):
         inside = False
-        for syllable, text in zip(line.syllables, texts, strict=True):
+        for number, (syllable, text) in enumerate(zip(line.syllables, texts, strict=True), 1):
             more = text.endswith("-") and text != "-"
             syllabic = ("middle" if more else "end") if inside else "begin" if more else "single"
             inside = more
             shown = escape("".join(filter(str.isprintable, text.rstrip("-") or text)))
-            lyric = f'<lyric number="1"><syllabic>{syllabic}</syllabic><text>{shown}</text></lyric>'
+            lyric = f'<lyric number="1"><syllabic>{syllabic}</syllabic><text>{shown}</text>'
+            lyric += "<end-line/></lyric>" if number == len(texts) else "</lyric>"
             for i, note in enumerate(syllable.notes):
                 start = max(now, place(note.start))
                 end = max(start + 1, place(note.end))

@@ -56,12 +56,12 @@ def read_plan(data: bytes, file: str, *, phonemes: Collection[str], tags: Collec
 
 def _line(line: Field, phonemes: Collection[str]) -> PlanLine:
     return PlanLine(
-        line["text"].text(1000),
+        line["text"].text(100_000),
         tuple(
             Syllable(
-                syllable["text"].text(200),
-                tuple(phoneme.one_of(phonemes) for phoneme in syllable["phonemes"].items(40, 1)),
-                tuple(_note(note) for note in syllable["notes"].items(200, 1)),
+                syllable["text"].text(10_000),
+                tuple(phoneme.one_of(phonemes) for phoneme in syllable["phonemes"].items(2000, 1)),
+                tuple(_note(note) for note in syllable["notes"].items(_NOTES, 1)),
             )
             for syllable in line["syllables"].items(_SYLLABLES, 1)
         ),

@@ -35,6 +35,7 @@ class Written:
     velocity: int
     tied: bool  # to the note before
     lyrics: dict[str, str]
+    ends_line: bool = False  # of the lyrics
 
 
 @dataclass

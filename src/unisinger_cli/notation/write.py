@@ -11,20 +11,20 @@ from unisinger_cli.types import SongPlan
 EXPORTS = {  # what `song --export` calls it -> how the name of its file ends
     "mid": ".mid", "lrc": ".lrc", "srt": ".srt", "musicxml": ".musicxml", "plan": ".plan.json",
 }  # fmt: skip
-ENDINGS = (".json", ".mid", ".musicxml", ".lrc", ".srt")
+KINDS = {".json": "plan", ".mid": "mid", ".midi": "mid", ".musicxml": "musicxml", ".lrc": "lrc", ".srt": "srt"}
 
 
-def encoded(plan: SongPlan, ending: str, *, words: bool = False) -> bytes:
-    """The bytes of a file with one of ENDINGS; `words` stamps each word in an LRC."""
-    match ending:
-        case ".json":
-            return write_plan(plan).encode()
-        case ".mid":
+def encoded(plan: SongPlan, kind: str, *, words: bool = False) -> bytes:
+    """The bytes of a file of a kind of EXPORTS; `words` stamps each word in an LRC."""
+    match kind:
+        case "mid":
             return write_midi(plan)
-        case ".musicxml":
-            return write_musicxml(plan).encode()
-        case ".lrc":
+        case "lrc":
             return write_lrc(plan, words=words).encode()
-        case ".srt":
+        case "srt":
             return write_srt(plan).encode()
-    raise ValueError(f"{ending} is no ending of a plan")
+        case "musicxml":
+            return write_musicxml(plan).encode()
+        case "plan":
+            return write_plan(plan).encode()
+    raise ValueError(f"{kind} is no form of a plan")

@@ -1,4 +1,4 @@
-"""A tune out of a hummed, whistled-low or sung recording: its pitch, cut into notes, laid lightly on a beat."""
+"""A tune out of a hummed or sung recording: its pitch, cut into notes, laid lightly on a beat."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from unisinger_cli.errors import InputError
 from unisinger_cli.stages.harmony import notes_of, score_from_pitch
 from unisinger_cli.stages.pitch import track
-from unisinger_cli.types import Audio, Floats, Note, Pitch, Score, Tune
+from unisinger_cli.types import Audio, Floats, Note, Score, Tune
 
 _RATE = 100.0  # frames a second: of the tracker alone, no network sees them
 _DIP_DB = 7.0  # by which a note's level sinks between two syllables ("da da")
@@ -31,7 +31,7 @@ def hummed(recording: Audio, name: str) -> Tune:
     notes = [part for note in notes_of(pitch) for part in _struck_again(note, level)]
     if len(notes) < 2:
         raise InputError(f"{name} has {len(notes)} notes that can be told", "hum the melody clearly, on 'da' or 'na'")
-    guess = score_from_pitch(Pitch(pitch.hz, pitch.frame_rate))
+    guess = score_from_pitch(pitch)
     off = np.array([note.midi for note in notes])
     lengths = np.array([note.end - note.start for note in notes])
     tuning = float(np.angle((lengths * np.exp(2j * np.pi * off)).sum()) / (2 * np.pi))

@@ -1,7 +1,7 @@
 """Words set to a tune that is given: which syllable is sung on which notes.
 
-Lines take phrases, syllables take notes one to one. Notes that are left over prolong a syllable (a melisma); where notes
-are missing, the longest are sung twice.
+Lines take phrases, syllables take notes one to one. Notes that are left over prolong a syllable (a melisma); where
+notes are missing, the longest are sung twice.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ _PHRASE = 0.45  # s; a rest of that length surely does
 _SHORTEST = 0.12  # s that a note must last after it was divided
 _MOST_NOTES = 6  # to a syllable, over a line: with more the words are lost
 _GAP_COST, _CUT_COST = 3.0, 2.0
+_LONGEST_WORD = 100  # letters
+_HINT = "give the words of this tune, a syllable a note, one line of text a phrase"
 Notes: TypeAlias = tuple[Note, ...]
 
 
@@ -42,20 +44,22 @@ def set_lyrics(tune: Tune, lyrics: Lyrics) -> tuple[PlanLine, ...]:
     ):
         raise InputError(f"{told}: they do not fit", hint)
     stretches = _divide(tune, counts)
+    if stretches is None:
+        raise InputError(f"{told}, and its rests leave no way to share them out", _HINT)
     lines = []
     for line, count, notes in zip(lyrics.lines, counts, stretches, strict=True):
         groups = _dealt([(note,) for note in notes], count)
         if groups is None:
             raise InputError(
-                f"{told}, and {line.text[:40]!r} with {count} syllables would fall on {len(notes)} of them", hint
+                f"{told}, and {line.text[:40]!r} with {count} syllables would fall on {len(notes)} of them", _HINT
             )
         lines.append(_line(line, groups))
     return tuple(lines)
 
 
 def set_written(tune: Tune, language: str, name: str) -> tuple[PlanLine, ...]:
-    """Lines of a plan from the words in the file itself, which errors call `name`; notes before the first word, and words
-    that cannot be pronounced, are left out.
+    """Lines of a plan from the words in the file itself, which errors call `name`; notes before the first word, and
+    words that cannot be pronounced, are left out.
 
     A syllable takes the note it stands under and those after it without one. Lines are those of the file, or else they
     end where there is a rest. Raises InputError where no word is left.
@@ -66,6 +70,10 @@ def set_written(tune: Tune, language: str, name: str) -> tuple[PlanLine, ...]:
     set_: list[tuple[Word, str, list[Notes], int]] = []
     problem: InputError | None = None
     for text, indices in words:
+        if len(text) > _LONGEST_WORD:
+            raise InputError(
+                f"{name}: {text[:40]!r}... is a word of {len(text)} letters", "give the words with --lyrics"
+            )
         try:
             spoken = pronounce(text, language)
         except InputError as error:
@@ -85,7 +93,7 @@ def set_written(tune: Tune, language: str, name: str) -> tuple[PlanLine, ...]:
     for each in set_:
         rest = each[2][0][0].start - lines[-1][-1][2][-1][-1].end if lines else 0.0
         passed = {i for i in tune.lines if lines and lines[-1][-1][3] < i <= each[3]}
-        anew = passed if tune.lines else rest >= _PHRASE
+        anew = bool(passed) if tune.lines else rest >= _PHRASE or (rest >= _REST and _parted(lines[-1][-1][1], each[1]))
         if not lines or anew:
             lines.append([])
         lines[-1].append(each)
@@ -98,17 +106,22 @@ def set_written(tune: Tune, language: str, name: str) -> tuple[PlanLine, ...]:
     )
 
 
+def _parted(before: str, after: str) -> bool:
+    """Whether the writing says that a line ends between two words."""
+    return before[-1:] in ",.;:!?" or after[:1].isupper()
+
+
 def _line(line: LyricLine, groups: Sequence[Notes]) -> PlanLine:
     texts = [(word.text if i == 0 else "-", s) for word in line.words for i, s in enumerate(word.syllables)]
     sung = (Syllable(text, symbols, notes) for (text, symbols), notes in zip(texts, groups, strict=True))
     return PlanLine(line.text, tuple(sung), line.section)
 
 
-def _divide(tune: Tune, counts: Sequence[int]) -> list[Notes]:
+def _divide(tune: Tune, counts: Sequence[int]) -> list[Notes] | None:
     """The tune in as many stretches as there are counts of syllables: the cheapest way, by dynamic programming.
 
     A stretch costs by how far its notes are from the syllables; a cut costs the less, the longer the rest in which it
-    lies, and nothing where the file begins a line.
+    lies, and nothing where the file begins a line. None where the counts and the notes allow no way.
     """
     notes, size = tune.notes, len(tune.notes)
     gaps = np.array([0.0, *(b.start - a.end for a, b in pairwise(notes)), 0.0])
@@ -130,10 +143,7 @@ def _divide(tune: Tune, counts: Sequence[int]) -> list[Notes]:
             back[i, taken:][better] = taken
         best = found
     if not np.isfinite(best[size]):
-        raise InputError(
-            f"the words have {sum(counts)} syllables in {len(counts)} lines, the tune has {size} notes: they do not fit",
-            "give the words of this tune, a syllable a note, one line of text a phrase",
-        )
+        return None
     edges = [size]
     for i in range(len(counts) - 1, -1, -1):
         edges.append(edges[-1] - int(back[i, edges[-1]]))
