@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unisinger_cli.errors import InputError, UsageError
-from unisinger_cli.requests import Voice, one_voice
+from unisinger_cli.requests import SongRequest, Voice, one_voice
 
 MAX_WORDS = 2000
 MAX_TEXT_BYTES = 1 << 20
@@ -71,21 +71,16 @@ def exports(path: Path, text: str | None, *, force: bool, inputs: Sequence[Path]
     return files
 
 
-def melody(path: Path) -> None:
-    """Raise InputError unless `path` is a melody that can be read; a recording is only checked for its sound."""
-    from unisinger_cli.pipeline.plan import MIDI, MUSICXML, read_melody
+def plannable(request: SongRequest) -> None:
+    """Raise what `pipeline.plan.planned` raises, for a plan or a written melody; of a recording only its sound is
+    checked, and plain lyrics are left to the composer."""
+    from unisinger_cli.pipeline.plan import MIDI, MUSICXML, planned
 
-    if path.suffix.lower() in (*MIDI, *MUSICXML):
-        read_melody(path)
-    else:
-        sound(path, min_seconds=MIN_VOICE)
-
-
-def plan(path: Path) -> None:
-    """Raise InputError unless `path` is a plan, or the receipt of a song."""
-    from unisinger_cli.pipeline.plan import read_plan
-
-    read_plan(path)
+    written = request.melody is not None and request.melody.suffix.lower() in (*MIDI, *MUSICXML)
+    if request.plan is not None or written:
+        planned(request, None)
+    elif request.melody is not None:
+        sound(request.melody, min_seconds=MIN_VOICE)
 
 
 def output(path: Path, *, force: bool, inputs: Sequence[Path]) -> None:

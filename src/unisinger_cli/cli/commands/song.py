@@ -71,10 +71,7 @@ def song(
         plan=plan,
         sampler=options.sampler(seed, steps, cfg, cfg_words, cfg_voice, cfg_accomp),
     )
-    if melody is not None:
-        checks.melody(melody)
-    if plan is not None:
-        checks.plan(plan)
+    checks.plannable(request)
     given = {"lyrics": lyrics, "melody": melody, "plan": plan}
     inputs = {name: path for name, path in given.items() if path is not None} | checks.voice_inputs("ref", voice)
     path = Path("song.wav") if out is None else out
