@@ -43,7 +43,7 @@ def set_lyrics(tune: Tune, lyrics: Lyrics) -> tuple[PlanLine, ...]:
         raise InputError(f"{told}, too many for them", _HINT)
     stretches = _divide(tune, counts)
     if stretches is None:
-        raise InputError(f"{told}, and its rests leave no way to share them out", _HINT)
+        raise InputError(f"{told}, too few to share out among the lines", _HINT)
     lines = []
     for line, count, notes in zip(lyrics.lines, counts, stretches, strict=True):
         groups = _dealt([(note,) for note in notes], count)
