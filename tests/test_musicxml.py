@@ -69,6 +69,11 @@ def test_verses_without_a_repeat_say_that_one_is_sung() -> None:
     assert tune.syllables == ("one",) and "of 3 verses the first" in tune.remarks[0]
 
 
+def test_notes_that_are_never_played_are_none() -> None:
+    with pytest.raises(InputError, match="no note to sing"):
+        read(START + line(ending("2", "start")) + note("C4", 2, "la") + line(ending("2", "stop")))
+
+
 def test_ties_melismas_and_changes_of_divisions() -> None:
     half = "<attributes><divisions>4</divisions></attributes>"
     tune = read(
