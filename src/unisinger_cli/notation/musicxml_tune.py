@@ -35,6 +35,8 @@ def read_musicxml_tune(data: bytes, file: str) -> Tune:
     name = sung_part(sheet, file) if worded else next(name for name, notes in sheet.notes.items() if notes)
     voice = main_voice(sheet.notes[name])
     order = _played(sheet, file)
+    if not order:
+        raise InputError(f"{file} has no note to sing: none of its bars is played", _HINT)
     starts = [Fraction(0)]
     for bar, _ in order:
         starts.append(starts[-1] + sheet.lengths[bar])
