@@ -74,13 +74,15 @@ def exports(path: Path, text: str | None, *, force: bool, inputs: Sequence[Path]
 def plannable(request: SongRequest) -> None:
     """Raise what `pipeline.plan.planned` raises, for a plan or a written melody; of a recording only its sound is
     checked, and plain lyrics are left to the composer."""
+    from unisinger_cli.audio import read
+    from unisinger_cli.notation.plan_json import LONGEST
     from unisinger_cli.pipeline.plan import MIDI, MUSICXML, planned
 
     written = request.melody is not None and request.melody.suffix.lower() in (*MIDI, *MUSICXML)
     if request.plan is not None or written:
         planned(request, None)
     elif request.melody is not None:
-        sound(request.melody, min_seconds=MIN_VOICE)
+        read(request.melody, min_seconds=MIN_VOICE, max_seconds=LONGEST)
 
 
 def output(path: Path, *, force: bool, inputs: Sequence[Path]) -> None:
