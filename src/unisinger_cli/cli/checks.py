@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unisinger_cli.errors import InputError, UsageError
-from unisinger_cli.requests import Voice, VoicePart, blend, one_voice
+from unisinger_cli.requests import SongRequest, Voice, VoicePart, blend, one_voice
 
 MAX_WORDS = 2000
 MAX_TEXT_BYTES = 1 << 20
@@ -72,6 +72,34 @@ def bits(asked: str | None, path: Path) -> str:
         has = f"holds {' or '.join(held)}" if len(held) > 1 else "has no bits to choose"
         raise UsageError(f"--bits is {asked}, and {path.suffix} {has}", "give -o NAME.wav, or leave out --bits")
     return asked
+
+
+def exports(path: Path, text: str | None, *, force: bool, inputs: Sequence[Path]) -> dict[str, Path]:
+    """The files beside `path` that --export names. Raises UsageError for other names, and what `output` raises."""
+    from unisinger_cli.notation.write import EXPORTS
+
+    names = [name.strip().lower() for name in (text or "").split(",") if name.strip()]
+    unknown = [name for name in names if name not in EXPORTS]
+    if unknown:
+        raise UsageError(f"--export has {unknown[0]!r}, and knows {', '.join(EXPORTS)}", "such as --export mid,lrc")
+    files = {name: path.with_name(path.stem + EXPORTS[name]) for name in names}
+    for file in files.values():
+        output(file, force=force, inputs=inputs)
+    return files
+
+
+def plannable(request: SongRequest) -> None:
+    """Raise what `pipeline.plan.planned` raises, for a plan or a written melody; of a recording only its sound is
+    checked, and plain lyrics are left to the composer."""
+    from unisinger_cli.audio import read
+    from unisinger_cli.notation.plan_json import LONGEST
+    from unisinger_cli.pipeline.plan import MIDI, MUSICXML, planned
+
+    written = request.melody is not None and request.melody.suffix.lower() in (*MIDI, *MUSICXML)
+    if request.plan is not None or written:
+        planned(request, None)
+    elif request.melody is not None:
+        read(request.melody, min_seconds=MIN_VOICE, max_seconds=LONGEST)
 
 
 def output(path: Path, *, force: bool, inputs: Sequence[Path]) -> None:

@@ -175,7 +175,6 @@ class _Fields:
             raise self.wrong(key, value, "the name of a file")
         return name
 
-
     def _scores(self) -> dict[str, float | None]:
         given = self.object("scores")
         found = {name: None if value is None else given.number(name, -1e9, 1e9) for name, value in given.data.items()}

@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from unisinger_cli import strict_json
+from unisinger_cli.notation.write import EXPORTS, encoded
 from unisinger_cli.pipeline import account
 from unisinger_cli.pipeline.convert import convert
 from unisinger_cli.pipeline.deliver import deliver
