@@ -7,7 +7,7 @@ PINS := $(shell $(PYTHON) -c "import sys; print('-c constraints.txt' if sys.vers
 EXAMPLES := examples
 
 .DEFAULT_GOAL := help
-.PHONY: help song convert test lint bench wheel clean
+.PHONY: help song convert test torture lint bench wheel clean
 
 help: ## list what make can do
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -30,6 +30,9 @@ bench: .venv/.song ## set up, then show how long a song and a conversion take on
 
 test: lint ## set up, then run the linters and every test
 	$(BIN)/pytest
+
+torture: .venv/.test ## kill batches, and throw random files at every reader, for half an hour
+	$(BIN)/pytest -m torture
 
 lint: .venv/.test ## ruff, mypy and the import contract
 	$(BIN)/ruff check .

@@ -18,8 +18,8 @@ from conftest import RATE, store, sung
 from toys import killed_by_three, refused
 from unisinger_cli.audio import read
 from unisinger_cli.audio.snr import snr
+from unisinger_cli.backends.executor import over_processes
 from unisinger_cli.corpus.captions import FIELDS, caption
-from unisinger_cli.corpus.executor import over_processes
 from unisinger_cli.corpus.labels import of_words
 from unisinger_cli.corpus.segments import Lengths, Span, segments
 from unisinger_cli.corpus.shards import join_shards, write_shard

@@ -11,7 +11,7 @@ from unisinger_cli.errors import UsageError
 
 
 def _brief(value: float) -> str:
-    return str(value) if abs(value) < 1e20 or value != value else "a huge number"
+    return str(value) if isinstance(value, float) or abs(value) < 10**20 else "a huge number"
 
 
 def _within(name: str, value: float, low: float, high: float) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import platform
 import uuid
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from unisinger_cli.audio.tape import blocks
 from unisinger_cli.types import Sound
 
+_MINE = f".unisinger-{zlib.crc32(platform.node().encode()):08x}-"  # and the number of the process
 BITS = ("16", "24", "float")
 FORMATS = {  # suffix -> container, and how samples are stored in it, by bits; what loses anyway has no choice
     ".wav": ("WAV", {"24": "PCM_24", "16": "PCM_16", "float": "FLOAT"}),
@@ -30,7 +33,9 @@ def landing(paths: Sequence[Path]) -> Iterator[list[Path]]:
 
     Whatever goes wrong (Ctrl-C too), no temporary file stays, and no file is there half or alone.
     """
-    temporary = [path.with_name(f".unisinger-{uuid.uuid4().hex}.part") for path in paths]
+    for folder in {path.parent for path in paths}:
+        _clean(folder)
+    temporary = [path.with_name(f"{_MINE}{os.getpid()}-{uuid.uuid4().hex}.part") for path in paths]
     landed: list[Path] = []
     try:
         yield temporary
@@ -41,6 +46,24 @@ def landing(paths: Sequence[Path]) -> Iterator[list[Path]]:
         for path in [*temporary, *landed]:
             path.unlink(missing_ok=True)
         raise
+
+
+def _clean(folder: Path) -> None:
+    """Remove what runs on this machine left behind that were killed: those whose process is gone."""
+    for part in folder.glob(f"{_MINE}*.part*"):
+        owner = part.name.removeprefix(_MINE).split("-")[0]
+        if owner.isdecimal() and not _runs(int(owner)):
+            part.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # another user's
+        return True
+    return True
 
 
 class _Watched:

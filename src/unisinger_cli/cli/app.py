@@ -9,6 +9,7 @@ import typer
 
 from unisinger_cli import __version__
 from unisinger_cli.cli import exits, output, settings
+from unisinger_cli.cli.commands.batch import batch
 from unisinger_cli.cli.commands.convert import convert
 from unisinger_cli.cli.commands.doctor import doctor
 from unisinger_cli.cli.commands.evaluate import evaluate
@@ -83,6 +84,7 @@ app.command()(separate)
 app.command()(transcribe)
 app.add_typer(voice, name="voice")
 app.add_typer(models, name="models")
+app.command()(batch)
 app.command()(replay)
 app.command()(inspect)
 app.command()(doctor)

@@ -44,7 +44,7 @@ def run(app: Callable[[], object]) -> int:
     except Exception as error:
         if output.screen.debug:
             raise
-        known = _explained(error)
+        known = explained(error)
         if known is None:
             text = f"a bug in unisinger: {type(error).__name__}: {error}"
             output.fail(text, "run it again as `unisinger --debug ...` and report what it prints", Exit.BUG)
@@ -58,7 +58,7 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
-def _explained(error: Exception) -> UnisingerError | None:
+def explained(error: Exception) -> UnisingerError | None:
     """What the user can do something about, from whatever was raised; None for a bug."""
     if isinstance(error, UnisingerError):
         return error

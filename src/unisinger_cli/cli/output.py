@@ -47,6 +47,11 @@ def say(text: str) -> None:
         print(text, file=sys.stderr, flush=True)
 
 
+def event(data: Mapping[str, Any]) -> None:
+    """A line for programs that watch, on stderr."""
+    print(strict_json.dumps(data), file=sys.stderr, flush=True)
+
+
 def fail(message: str, hint: str, code: int) -> None:
     """The last words of a run that failed."""
     line, hint = " ".join(message.split()), " ".join(hint.split())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 from unisinger_cli.cli import output
@@ -11,8 +12,17 @@ if TYPE_CHECKING:
     from unisinger_cli.requests import Job
 
 
+# Where a batch puts the jobs that it reads: `perform` then only hands them over.
+collected: ContextVar[list[Job] | None] = ContextVar("collected", default=None)
+
+
 def perform(job: Job, *, checkpoint: str | None, device: str, threads: int | None) -> None:
     """Do one job, with progress and the scores on stderr and the result on stdout."""
+    jobs = collected.get()
+    if jobs is not None:
+        jobs.append(job)
+        return
+    from unisinger_cli.pipeline.locks import alone
     from unisinger_cli.pipeline.produce import produce
     from unisinger_cli.pipeline.studio import Studio
 
@@ -20,7 +30,8 @@ def perform(job: Job, *, checkpoint: str | None, device: str, threads: int | Non
     with output.progress() as reporter:
         reporter.stage("loading")
         studio = Studio.open(checkpoint, device=device, threads=threads)
-        record = produce(studio, job, reporter, began)
+        with alone(job.files["mix"]):
+            record = produce(studio, job, reporter, began)
     for note in record["notes"]:
         output.say(f"note: {note}")
     measured = record["scores"] | {name: record[name] for name in ("real_time_factor", "peak_memory_mib")}

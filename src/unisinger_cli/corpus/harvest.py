@@ -17,8 +17,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from unisinger_cli.backends.executor import Result, over_processes, over_ray
 from unisinger_cli.backends.weights import sha256_of
-from unisinger_cli.corpus.executor import Result, over_processes, over_ray
 from unisinger_cli.corpus.shards import join_shards, write_shard, write_text
 from unisinger_cli.corpus.wild import Drop, Encoder, Settings, Tools, samples_of
 from unisinger_cli.errors import InputError

@@ -47,15 +47,17 @@ def harmonics(
     return Harmonics(hz[:, first:last], _pulses(f0, voiced, rate, phase))
 
 
-def phases(hz: Tensor, hop: int, rate: int, stretch: int = 1024) -> Tensor:
+def phases(hz: Tensor, hop: int, rate: int, stretch: int = 128) -> Tensor:
     """Cycles, 0..1, that have gone since the last whole one at the beginning of each frame of F0: [b, n] -> [b, n]."""
-    found, total = [], torch.zeros(hz.shape[0], 1, dtype=torch.float64, device=hz.device)
+    found = torch.zeros(hz.shape, dtype=torch.float64, device=hz.device)
+    total = torch.zeros(hz.shape[0], 1, dtype=torch.float64, device=hz.device)
     for first in range(0, hz.shape[1], stretch):
-        f0, _ = _at_samples(hz, hop, first, min(first + stretch, hz.shape[1]))
+        last = min(first + stretch, hz.shape[1])
+        f0, _ = _at_samples(hz, hop, first, last)
         gone = total + torch.cumsum(f0.unflatten(1, (-1, hop)).sum(2) / rate, dim=1)
-        found.append(torch.cat([total, gone[:, :-1]], dim=1))
+        found[:, first:last] = torch.cat([total, gone[:, :-1]], dim=1)
         total = gone[:, -1:]
-    return torch.remainder(torch.cat(found, dim=1), 1.0)
+    return torch.remainder(found, 1.0)
 
 
 def _pulses(f0: Tensor, voiced: Tensor, rate: int, phase: Tensor | None) -> Tensor:

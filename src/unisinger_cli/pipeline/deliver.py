@@ -32,6 +32,8 @@ def deliver(
     exact = Stems(quantised(stems.vocal, bits), accomp)
     parts = {"mix": exact.mix, "vocal": exact.vocal, "accomp": exact.accomp}
     told: dict[str, dict[str, str]] = {}
+    # the receipt lands last: where it lies, all is there
+    files = {name: path for name, path in files.items() if name != "receipt"} | {"receipt": files["receipt"]}
     with landing(list(files.values())) as temporary:
         places = dict(zip(files, temporary, strict=True))
         for name, path in files.items():

@@ -9,11 +9,13 @@ from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
+from unisinger_cli import strict_json
+from unisinger_cli.audio import read_record
 from unisinger_cli.backends.weights import sha256_of
 from unisinger_cli.errors import InputError, UsageError
 from unisinger_cli.pipeline import voices
-from unisinger_cli.pipeline.receipt import SCHEMA
-from unisinger_cli.requests import ConvertRequest, Request, SongRequest
+from unisinger_cli.pipeline.receipt import SCHEMA, asked, bare
+from unisinger_cli.requests import ConvertRequest, Job, Request, SongRequest
 
 MOST_BYTES = 1 << 24
 VERBS: dict[str, type[SongRequest] | type[ConvertRequest]] = {"song": SongRequest, "convert": ConvertRequest}
@@ -98,6 +100,42 @@ def _asked(request: Request) -> list[Path]:
         return [request.source, *(part.path for part in request.target)]
     given = [part.path for part in request.ref] + [request.melody, request.plan]
     return [path for path in given if path is not None]
+
+
+# ---------------------------------------------------------------- is it done?
+def done(job: Job, model: str) -> bool:
+    """Whether a job's receipt and all its files are there, whole, and were made of just this by this model."""
+    try:
+        data = read_receipt(job.files["receipt"])
+        made = data["files"]
+        whole = all(sha256_of(path) == made[name]["sha256"] for name, path in job.files.items() if name in SOUNDS)
+    except (InputError, OSError, KeyError, TypeError):
+        return False
+    others = (path for name, path in job.files.items() if name not in SOUNDS)
+    return whole and all(path.is_file() for path in others) and _of(data, _wanted(job, model))
+
+
+def begun(job: Job, model: str) -> bool:
+    """Whether what lies where the mix of a job goes was made of just this: left by a run that was killed as it wrote,
+    before the receipt was there."""
+    try:
+        data = json.loads(read_record(job.files["mix"]))
+    except (InputError, ValueError, RecursionError):
+        return False
+    wanted = _wanted(job, model)
+    return isinstance(data, dict) and _of(data, wanted | bare(wanted))
+
+
+def _wanted(job: Job, model: str) -> dict[str, Any]:
+    """What the receipt of a job will say of how it came about."""
+    told: dict[str, Any] = json.loads(strict_json.dumps(asked(job)))
+    return told | {"model": {"sha256": model}}
+
+
+def _of(data: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    if not isinstance(data.get("model"), dict) or data["model"].get("sha256") != wanted["model"]["sha256"]:
+        return False
+    return all(data.get(name) == wanted[name] for name in ("command", "request", "inputs", "bits"))
 
 
 @dataclass(frozen=True)

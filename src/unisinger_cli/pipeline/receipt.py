@@ -14,7 +14,7 @@ from unisinger_cli import __version__, strict_json
 from unisinger_cli.audio import RECORD
 from unisinger_cli.backends.weights import sha256_of
 from unisinger_cli.pipeline import voices
-from unisinger_cli.requests import ConvertRequest, SongRequest
+from unisinger_cli.requests import ConvertRequest, Job, SongRequest
 from unisinger_cli.types import Result
 
 SCHEMA = 2
@@ -54,16 +54,13 @@ def receipt(
     audio = result.stems.mix
     return {
         "schema": SCHEMA,
-        "command": "song" if isinstance(request, SongRequest) else "convert",
         "output": str(files["mix"]),
         "files": {name: {"path": str(path)} for name, path in files.items()},
-        "request": _told(asdict(request)),
+        **asked(Job(request, files, inputs, bits)),
         "seed": request.sampler.seed,
-        "inputs": {name: {"path": _typed(path), "sha256": sha256_of(path)} for name, path in inputs.items()},
         "model": {"name": model.name, "sha256": model.sha256},
         "machine": machine(model.device),
         "versions": versions(),
-        "bits": bits,
         "audio": {"seconds": round(audio.seconds, 4), "rate": audio.rate, "channels": audio.channels},
         "scores": dict(result.scores),
         "notes": list(result.notes),
@@ -76,15 +73,29 @@ def receipt(
     }
 
 
+def asked(job: Job) -> dict[str, Any]:
+    """What of a receipt is known before the work is done, and decides what comes out."""
+    return {
+        "command": "song" if isinstance(job.request, SongRequest) else "convert",
+        "request": _told(asdict(job.request)),
+        "inputs": {name: {"path": _typed(path), "sha256": sha256_of(path)} for name, path in job.inputs.items()},
+        "bits": job.bits,
+    }
+
+
 def embedded(record: Mapping[str, Any]) -> dict[str, Any]:
     """What of a receipt goes into the audio itself: nothing that changes from run to run, and no folder of the user."""
-    kept = {name: record[name] for name in EMBEDDED}
-    kept["inputs"] = {
+    return {name: record[name] for name in EMBEDDED} | bare(record)
+
+
+def bare(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Request and inputs of a receipt, without folders; the words stand in the request, and are no input."""
+    inputs = {
         name: {"path": Path(item["path"]).name, "sha256": item["sha256"]}
         for name, item in record["inputs"].items()
-        if name != "lyrics"  # they stand in the request
+        if name != "lyrics"
     }
-    return kept | {"request": _bare(record["request"])}
+    return {"request": _bare(record["request"]), "inputs": inputs}
 
 
 def _bare(value: Any) -> Any:

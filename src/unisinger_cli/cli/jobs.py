@@ -1,0 +1,157 @@
+"""Jobs as data: a JSON object whose keys are the long options of `song` or `convert`, read by the same parser.
+
+{"command": "song", "lyrics": "a.txt", "ref": "me", "seed": 3, "output": "a.wav"}
+{"command": "convert", "input": "in.wav", "target": "me", "with-accomp": true, "output": "b.wav", "id": "take 2"}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from unisinger_cli.cli import exits, output, perform
+from unisinger_cli.errors import InputError, UsageError
+from unisinger_cli.requests import Job
+
+MOST_BYTES = 1 << 26
+MOST_JOBS = 100_000
+COMMANDS = ("song", "convert")
+# What is said once for the whole batch, or has no meaning in it.
+REFUSED = {"json", "quiet", "help", "force", "checkpoint", "device", "threads", "dry-run", "takes", "pick"}
+SOUNDS, WORDS = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".aiff", ".aif", ".m4a"), (".txt", ".lrc")
+
+
+@dataclass(frozen=True)
+class Item:
+    """A line of a job file (or a file of a folder): a job, or why it is none."""
+
+    name: str  # what the user calls it: its "id", or its place
+    job: Job | None = None
+    error: str = ""
+    hint: str = ""
+    code: int = 0
+
+
+def arguments(data: Any) -> list[str]:
+    """The command line that a job stands for. Raises UsageError for what is none."""
+    if not isinstance(data, dict):
+        raise UsageError("a job must be a JSON object", '{"command": "song", "lyrics": "words.txt", ...}')
+    options = {key: value for key, value in data.items() if key not in ("command", "id", "input")}
+    if data.get("command") not in COMMANDS:
+        raise UsageError(f'"command" is {str(data.get("command"))[:40]!r}', f"use one of {', '.join(COMMANDS)}")
+    if "output" not in options:
+        raise UsageError('the job has no "output"', "name the file that it shall write")
+    found = [data["command"]]
+    for key, value in options.items():
+        if key in REFUSED:
+            raise UsageError(f'"{key}" cannot stand in a job', "give it to unisinger batch, or leave it out")
+        if value is None or value is False:
+            continue
+        values = value if isinstance(value, list) else [value]
+        for one in values:
+            if isinstance(one, dict | list) or (isinstance(one, float) and one != one):
+                raise UsageError(f'"{key}" is no text, number or truth', "write values as on the command line")
+            found.append(f"--{key}" if one is True else f"--{key}={one}")
+    if "input" in data:
+        found += ["--", str(data["input"])]
+    return found
+
+
+def parsed(argv: Sequence[str], run: Callable[..., object]) -> Job:
+    """The one job of a command line, checked as the command itself checks it; `run` is the Typer app.
+
+    Files that exist are let through: whether they are of this job is for the batch to see.
+    """
+    jobs: list[Job] = []
+    token, screen = perform.collected.set(jobs), replace(output.screen)
+    try:
+        run([argv[0], "--force", *argv[1:]], standalone_mode=False, prog_name="unisinger")
+    finally:
+        perform.collected.reset(token)
+        output.screen.json, output.screen.quiet = screen.json, screen.quiet
+    if len(jobs) != 1:
+        raise UsageError(f"{argv[0]} made {len(jobs)} jobs of it, and must make one")
+    return jobs[0]
+
+
+def item(name: str, make: Callable[[], list[str]], run: Callable[..., object]) -> Item:
+    """The item of a line: whatever is wrong with it is kept, and stops nothing else."""
+    try:
+        return Item(name, parsed(make(), run))
+    except Exception as error:
+        known = exits.explained(error)
+        if known is not None:
+            return Item(name, None, known.message, known.hint, known.exit_code)
+        told = getattr(error, "format_message", None)  # of the parser: an option that there is not
+        if told is None:
+            raise
+        return Item(name, None, " ".join(told().split()), "", int(exits.Exit.USAGE))
+
+
+def from_lines(text: str, where: str, run: Callable[..., object]) -> Iterator[Item]:
+    """An item for every line that is not empty."""
+    for number, line in enumerate(text.splitlines(), 1):
+        if not line.strip():
+            continue
+        if number > MOST_JOBS:
+            raise InputError(f"{where} has over {MOST_JOBS} lines", "cut it into several")
+        place = f"{where}:{number}"
+        try:
+            data = json.loads(line)
+        except (ValueError, RecursionError) as error:
+            told = f"not JSON ({str(error)[:60]})"
+            yield Item(place, None, told, "write one object a line", int(exits.Exit.INPUT))
+            continue
+        name = data.get("id") if isinstance(data, dict) else None
+        called = f"{place} ({str(name)[:60]})" if isinstance(name, str | int) else place
+        yield item(called, lambda data=data: arguments(data), run)  # type: ignore[misc]
+
+
+def from_folder(folder: Path, out: Path, shared: Sequence[str], run: Callable[..., object]) -> Iterator[Item]:
+    """An item for every recording (converted) or lyrics file (sung) in a folder, by name, with `shared` options."""
+    for path in sorted(folder.iterdir()):
+        suffix = path.suffix.lower()
+        if path.name.startswith(".") or not path.is_file():
+            continue
+        target = out / f"{path.stem}.wav"
+        if suffix in SOUNDS:
+            argv = ["convert", f"--output={target}", *shared, "--", str(path)]
+        elif suffix in WORDS:
+            argv = ["song", f"--lyrics={path}", f"--output={target}", *shared]
+        else:
+            continue
+        yield item(str(path), lambda argv=argv: argv, run)  # type: ignore[misc]
+
+
+def text_of(jobs: Path) -> str:
+    """The text of a job file. Raises InputError where it cannot be read."""
+    try:
+        if jobs.stat().st_size > MOST_BYTES:
+            raise InputError(f"{jobs} has over {MOST_BYTES} bytes", "cut it into several")
+        return jobs.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(f"{jobs} does not exist", "check the path; quote it if it has spaces") from None
+    except UnicodeDecodeError as error:
+        raise InputError(f"{jobs} is not UTF-8 text (byte {error.start} cannot be read)") from error
+    except OSError as error:
+        raise InputError(f"{jobs} cannot be read: {error.strerror}") from error
+
+
+def distinct(items: Sequence[Item]) -> list[Item]:
+    """The same, but a job whose output another before it has is none."""
+    taken: dict[str, str] = {}
+    found = []
+    for one in items:
+        if one.job is not None:
+            places = {str(path.absolute()) for path in one.job.files.values()}
+            other = next((taken[place] for place in places if place in taken), None)
+            if other is not None:
+                told = f"writes what {other} writes: {one.job.files['mix']}"
+                one = Item(one.name, None, told, "give each job an output of its own", int(exits.Exit.USAGE))
+            else:
+                taken |= dict.fromkeys(places, one.name)
+        found.append(one)
+    return found
