@@ -45,7 +45,7 @@ def a_receipt(**changed: Any) -> dict[str, Any]:
         "seed": 7,
         "inputs": {},
         "model": {"name": "mini", "sha256": controls._data()["checkpoint"]},
-        "device": "cpu",
+        "machine": {"device": "cpu"},
         "audio": {"seconds": 2.0, "rate": RATE, "channels": 2},
         "scores": {"pitch_correlation": 0.99, "similarity_to_reference": None, "of_tomorrow": 0.5},
         "notes": [],

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from unisinger_cli.errors import DeviceError
 from unisinger_cli.types import Audio, Floats, Sound
 
 BLOCK = 1 << 18  # samples that are worked on at a time, 6 s at 44.1 kHz
@@ -24,7 +25,11 @@ class Tape:
         self.channels, self.rate, self.length = channels, rate, 0
         place = Path("/var/tmp")
         roomy = "TMPDIR" not in os.environ and place.is_dir() and os.access(place, os.W_OK)
-        self._file = tempfile.TemporaryFile(dir=place if roomy else None, buffering=0)  # noqa: SIM115
+        try:
+            self._file = tempfile.TemporaryFile(dir=place if roomy else None, buffering=0)  # noqa: SIM115
+        except FileNotFoundError as error:
+            told = "there is no folder for temporary files that can be written to"
+            raise DeviceError(told, "set TMPDIR to one") from error
 
     @property
     def seconds(self) -> float:

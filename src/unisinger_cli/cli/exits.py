@@ -17,6 +17,10 @@ from unisinger_cli.cli import output
 from unisinger_cli.errors import DeviceError, InputError, UnisingerError
 
 
+# How torch, its loader and the C++ library say that there is no more memory.
+_STARVED = ("can't allocate memory", "Cannot allocate memory", "failed to map segment", "bad_alloc", "bad allocation")
+
+
 class Exit(IntEnum):
     OK = 0
     BUG = 1
@@ -66,11 +70,18 @@ def explained(error: Exception) -> UnisingerError | None:
     text = str(error).splitlines()[0] if str(error) else ""
     # torch is not imported here, so its errors are known by name and wording
     name = type(error).__name__
-    if isinstance(error, MemoryError) or name == "OutOfMemoryError" or "can't allocate memory" in text:
+    starved = (
+        "can't allocate memory",
+        "failed to map segment",
+        "Cannot allocate memory",
+        "bad_alloc",
+        "bad allocation",
+    )
+    if isinstance(error, MemoryError) or name == "OutOfMemoryError" or any(part in text for part in starved):
         return DeviceError(f"not enough memory{': ' + text if text else ''}", less)
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             return DeviceError(f"the disk is full{where}", "free some space, or write elsewhere with -o")
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             return InputError(f"no permission{where}", "choose another place")

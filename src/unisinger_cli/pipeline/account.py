@@ -202,7 +202,7 @@ class _Fields:
             found["tempo"] = f"{score.number('bpm', 1, 1000):g} beats a minute"
         if asked.text("style", ""):
             found["style"] = asked.text("style")
-        return found | {"model": f"{model.text('name')} on {self.text('device')}"}
+        return found | {"model": f"{model.text('name')} on {self.object('machine').text('device')}"}
 
     def _words(self) -> Iterator[SungWord]:
         total = 0

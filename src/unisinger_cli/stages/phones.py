@@ -49,6 +49,7 @@ def _lexicon(language: str) -> dict[str, str]:
     """word -> its first pronunciation. The data base has no index: reading it once beats a few look-ups."""
     path = _folder(language) / "lexicon.db"
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as base:
+        base.execute("pragma temp_store = memory")  # sorting needs no disk
         return dict(base.execute("select word, phonemes from word_phonemes order by pron_order desc"))
 
 

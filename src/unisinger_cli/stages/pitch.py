@@ -6,6 +6,7 @@ what is loudest: separate first.
 
 from __future__ import annotations
 
+import os
 from functools import lru_cache
 from typing import Any
 
@@ -24,6 +25,7 @@ _QUIET_DB = 45.0  # below the loudest: nothing there is called voiced
 
 @lru_cache(maxsize=1)
 def _tracker() -> Any:
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime would report home, and keep an identifier of the machine
     from swift_f0 import SwiftF0
 
     return SwiftF0(threads=1, spin=False)
