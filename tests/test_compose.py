@@ -10,17 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from unisinger_cli.errors import InputError
+from unisinger_cli.notation.keys import QUALITIES, read_key, tonic_and_mode
 from unisinger_cli.stages.clock import pitch_frames
 from unisinger_cli.stages.compose import compose
-from unisinger_cli.stages.harmony import (
-    QUALITIES,
-    SCALES,
-    detect_key,
-    harmonise,
-    read_key,
-    score_from_pitch,
-    tonic_and_mode,
-)
+from unisinger_cli.stages.harmony import SCALES, detect_key, harmonise, score_from_pitch
 from unisinger_cli.stages.lyrics import read_lyrics
 from unisinger_cli.types import Note, Pitch, SongPlan
 

@@ -17,7 +17,7 @@ from unisinger_cli.corpus.render import CEILING, LUFS, render
 from unisinger_cli.corpus.song import AccompNote, Bar, ScoreSong
 from unisinger_cli.errors import DeviceError, InputError
 from unisinger_cli.model.config import TAGS
-from unisinger_cli.stages.harmony import QUALITIES
+from unisinger_cli.notation.keys import QUALITIES
 from unisinger_cli.types import Chord, Note, Score
 
 SECONDS = 12.0

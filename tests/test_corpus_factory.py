@@ -24,7 +24,7 @@ from unisinger_cli.corpus.song import AccompNote, Bar
 from unisinger_cli.corpus.songfile import Further, caption
 from unisinger_cli.corpus.units import Unit
 from unisinger_cli.errors import InputError
-from unisinger_cli.stages.harmony import tonic_and_mode
+from unisinger_cli.notation.keys import tonic_and_mode
 from unisinger_cli.stages.style import bpm_of, key_of, tags_of
 from unisinger_cli.types import Audio, Chord, Note, Score
 

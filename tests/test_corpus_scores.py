@@ -10,10 +10,10 @@ from pathlib import Path
 import mido
 import pytest
 
-from unisinger_cli.corpus.musicxml import MAX_BYTES
 from unisinger_cli.corpus.scores import entries, load_lieder, load_pop909, song_ids, songs
 from unisinger_cli.corpus.splits import split_of_composer, split_of_song
 from unisinger_cli.errors import InputError
+from unisinger_cli.notation.musicxml_read import MAX_BYTES
 
 
 # ---------------------------------------------------------------- MusicXML

@@ -19,9 +19,9 @@ from unisinger_cli.errors import InputError
 from unisinger_cli.evaluation import metrics, report, spectra
 from unisinger_cli.evaluation.clips import Clip, choose_pairs, unheard_clips
 from unisinger_cli.evaluation.findings import Part, Score, mean
+from unisinger_cli.notation.keys import QUALITIES
 from unisinger_cli.pipeline.scores import pitch_agreement
 from unisinger_cli.stages.compose import compose
-from unisinger_cli.stages.harmony import QUALITIES
 from unisinger_cli.stages.lyrics import read_lyrics
 from unisinger_cli.types import Audio, Chord, Floats, Pitch
 

@@ -56,21 +56,28 @@ def one_voice(path: Path) -> Voice:
 
 @dataclass(frozen=True)
 class SongRequest:
-    """`unisinger song`: lyrics (text, not a path; `lyrics_name` is what errors call them) and, for task 2, a
-    reference voice."""
+    """`unisinger song`: lyrics (text, not a path; `lyrics_name` is what errors call them), a melody to set them to (or
+    one that has its own words), or a plan instead of both; and, for task 2, a reference voice."""
 
-    lyrics: str
+    lyrics: str = ""
     ref: Voice = ()
     style: str = ""
     language: str = "en"
     bpm: float | None = None
     key: str | None = None
     lyrics_name: str = "lyrics"
+    melody: Path | None = None  # MIDI, MusicXML, or a hummed recording
+    plan: Path | None = None
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
 
     def __post_init__(self) -> None:
         if self.bpm is not None:
             _within("--bpm", self.bpm, 40, 240)
+        if not (self.lyrics or self.melody or self.plan):
+            raise UsageError("there is nothing to sing", "give --lyrics, --melody or --plan")
+        if self.plan is not None and (self.lyrics or self.melody or self.bpm is not None or self.key is not None):
+            hint = "leave --lyrics, --melody, --bpm and --key out, or the plan"
+            raise UsageError("--plan has its own words, melody, tempo and key", hint)
 
 
 @dataclass(frozen=True)

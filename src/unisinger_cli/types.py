@@ -179,7 +179,7 @@ class PlanLine:
 @dataclass(frozen=True)
 class Chord:
     """A chord from `start` to `end`: `root` and `bass` are pitch classes 0..11 (0 = C), `quality` one of
-    `stages.harmony.QUALITIES` ("maj", "min", "dim", "aug", "sus4", "maj7", "min7", "7")."""
+    `notation.keys.QUALITIES` ("maj", "min", "dim", "aug", "sus4", "maj7", "min7", "7")."""
 
     start: float
     end: float
@@ -208,6 +208,23 @@ class SongPlan:
     lines: tuple[PlanLine, ...]
     language: str
     tags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Tune:
+    """A melody as a file has it, or as it was hummed: one voice, its words as they are written there, if at all.
+
+    `syllables` has an entry for each note: its text, with a "-" at the end where the word goes on, or None where the
+    syllable before goes on (or no words are known). `lines` are the notes with which a line begins, where that is said.
+    `score.key` is "" and `score.chords` is () where nothing is known of them. `remarks` tell what was chosen.
+    """
+
+    notes: tuple[Note, ...]
+    syllables: tuple[str | None, ...]
+    score: Score
+    seconds: float
+    lines: tuple[int, ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 # ---------------------------------------------------------------- what the network is given

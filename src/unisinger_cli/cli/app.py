@@ -13,6 +13,7 @@ from unisinger_cli.cli.commands.convert import convert
 from unisinger_cli.cli.commands.doctor import doctor
 from unisinger_cli.cli.commands.evaluate import evaluate
 from unisinger_cli.cli.commands.models import models
+from unisinger_cli.cli.commands.plan import plan
 from unisinger_cli.cli.commands.prepare import prepare
 from unisinger_cli.cli.commands.separate import separate
 from unisinger_cli.cli.commands.song import song
@@ -73,6 +74,7 @@ def _options(group: Any, above: str = "") -> settings.Options:
 
 app.command()(song)
 app.command()(convert)
+app.command()(plan)
 app.command()(separate)
 app.command()(transcribe)
 app.add_typer(voice, name="voice")

@@ -57,6 +57,37 @@ def outputs(path: Path, names: Sequence[str], *, force: bool, inputs: Sequence[P
     return files
 
 
+def exports(path: Path, text: str | None, *, force: bool, inputs: Sequence[Path]) -> dict[str, Path]:
+    """The files beside `path` that --export names. Raises UsageError for other names, and what `output` raises."""
+    from unisinger_cli.notation.write import EXPORTS
+
+    names = [name.strip().lower() for name in (text or "").split(",") if name.strip()]
+    unknown = [name for name in names if name not in EXPORTS]
+    if unknown:
+        raise UsageError(f"--export has {unknown[0]!r}, and knows {', '.join(EXPORTS)}", "such as --export mid,lrc")
+    files = {name: path.with_name(path.stem + EXPORTS[name]) for name in names}
+    for file in files.values():
+        output(file, force=force, inputs=inputs)
+    return files
+
+
+def melody(path: Path) -> None:
+    """Raise InputError unless `path` is a melody that can be read; a recording is only checked for its sound."""
+    from unisinger_cli.pipeline.plan import MIDI, MUSICXML, read_melody
+
+    if path.suffix.lower() in (*MIDI, *MUSICXML):
+        read_melody(path)
+    else:
+        sound(path, min_seconds=MIN_VOICE)
+
+
+def plan(path: Path) -> None:
+    """Raise InputError unless `path` is a plan, or the receipt of a song."""
+    from unisinger_cli.pipeline.plan import read_plan
+
+    read_plan(path)
+
+
 def output(path: Path, *, force: bool, inputs: Sequence[Path]) -> None:
     """Raise UsageError where `path` is an input too, and InputError where its folder is missing or cannot be
     written to, or where it exists and `force` is not given."""

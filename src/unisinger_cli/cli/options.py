@@ -58,6 +58,32 @@ Style: TypeAlias = Annotated[
         help="What it should sound like, in words: 'slow piano ballad, calm'.",
     ),
 ]
+Language: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--language",
+        envvar="UNISINGER_LANGUAGE",
+        show_envvar=False,
+        help="Of the lyrics: en, de, nl, ja, zh, tr.",
+    ),
+]
+Bpm: TypeAlias = Annotated[
+    float | None, typer.Option("--bpm", help="Tempo, 40 to 240.  [default: composed, or the melody's]")
+]
+Key: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--key", help="Such as C:maj, A:min.  [default: composed, to suit the voice, or the melody's]"),
+]
+Melody: TypeAlias = Annotated[
+    Path | None,
+    typer.Option(
+        "--melody", "-m", metavar="MID|MUSICXML|WAV", help="A melody for the words: a score, or you humming it."
+    ),
+]
+Ref: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--ref", metavar="WAV|NAME", help="A recording of the voice, 1 s or more, or a saved voice."),
+]
 Seed: TypeAlias = Annotated[
     int,
     typer.Option("--seed", envvar="UNISINGER_SEED", show_envvar=False, help="Same seed, same machine, same output."),

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unisinger_cli.corpus.song import Bar
-from unisinger_cli.stages.harmony import QUALITIES
+from unisinger_cli.notation.keys import QUALITIES
 from unisinger_cli.types import Chord
 
 # What a chord costs before a note is heard: rare ones need more evidence, and four notes explain more.

@@ -27,7 +27,7 @@ from unisinger_cli.corpus.songfile import Further, replace_file, row_of_song, sa
 from unisinger_cli.corpus.splits import TEST, TRAIN, VALID
 from unisinger_cli.corpus.units import Unit
 from unisinger_cli.errors import InputError
-from unisinger_cli.stages.harmony import NAMES, tonic_and_mode
+from unisinger_cli.notation.keys import NAMES, tonic_and_mode
 from unisinger_cli.types import Note, PlanLine, SongPlan, Syllable
 
 _SECONDS = (10.0, 16.0)  # of a song

@@ -15,21 +15,16 @@ from pathlib import Path
 import numpy as np
 
 from unisinger_cli.corpus.chords import Sounding, estimate
-from unisinger_cli.corpus.musicxml import Sheet, Written, read_musicxml
-from unisinger_cli.corpus.song import AccompNote, Bar, ScoreSong, one_voice, tempo
-from unisinger_cli.errors import InputError
-from unisinger_cli.stages.harmony import NAMES
+from unisinger_cli.corpus.song import AccompNote, Bar, ScoreSong, tempo
+from unisinger_cli.notation.keys import NAMES
+from unisinger_cli.notation.metre import beat_of
+from unisinger_cli.notation.musicxml_read import read_musicxml
+from unisinger_cli.notation.sheet import Sheet, Written, main_voice, sung_part, untied, usual_tempo
+from unisinger_cli.notation.voice import one_voice
 from unisinger_cli.types import Chord, Note, Score
 
-_SLOWEST, _FASTEST, _USUAL = 20.0, 300.0, 90.0  # quarter notes per minute
+_SLOWEST, _FASTEST = 20.0, 300.0  # quarter notes per minute
 _MELODY_WEIGHT = 0.5  # of the voice as evidence of a chord: it passes through foreign notes
-# Quarter notes per minute for what stands above the first bar, where no number does. First match counts.
-_TEMPO_WORDS = {
-    "larghetto": 63, "largo": 48, "grave": 44, "adagio": 58, "lento": 56, "lent": 60, "andantino": 84,
-    "andante": 76, "sehr langsam": 50, "langsam": 60, "allegretto": 108, "allegro": 126, "vivace": 144,
-    "presto": 168, "schnell": 138, "geschwind": 126, "lebhaft": 126, "vif": 132, "animé": 120, "bewegt": 108,
-    "con moto": 96, "mässig": 88, "moderato": 96, "modéré": 92, "ruhig": 72, "slow": 60, "fast": 132,
-}  # fmt: skip
 
 
 def load_lieder(path: Path, *, verse: str = "1", language: str = "", composer: str = "", title: str = "") -> ScoreSong:
@@ -45,17 +40,17 @@ def load_lieder(path: Path, *, verse: str = "1", language: str = "", composer: s
 
 # ---------------------------------------------------------------- seconds
 def _song(sheet: Sheet, path: Path, verse: str, language: str, composer: str, title: str) -> ScoreSong:
-    sung = _sung_part(sheet, path)
+    sung = sung_part(sheet, path)
     starts = [Fraction(0)]
     for index in range(len(sheet.lengths)):
         starts.append(starts[-1] + sheet.lengths[index])
     seconds = _clock(sheet, starts)
 
     def timed(name: str) -> Iterator[tuple[Written, float, float]]:
-        for note, begin, end in _untied(sheet.notes[name], starts):
+        for note, begin, end in untied(sheet.notes[name], starts):
             yield note, seconds(begin), seconds(end)
 
-    voice = _main_voice(sheet.notes[sung])
+    voice = main_voice(sheet.notes[sung])
     line = one_voice(
         [
             (Note(start, end, note.midi), note.lyrics.get(verse) or next(iter(note.lyrics.values()), None))
@@ -93,47 +88,15 @@ def _song(sheet: Sheet, path: Path, verse: str, language: str, composer: str, ti
     )
 
 
-def _sung_part(sheet: Sheet, path: Path) -> str:
-    words = {name: sum(bool(note.lyrics) for note in notes) for name, notes in sheet.notes.items()}
-    if not any(words.values()):
-        raise InputError(f"{path} has no part with words", "give a song with lyrics under its notes")
-    return max(words, key=lambda name: words[name])
-
-
-def _main_voice(notes: list[Written]) -> str:
-    return Counter(note.voice for note in notes if note.lyrics).most_common(1)[0][0]
-
-
-def _untied(notes: list[Written], starts: list[Fraction]) -> Iterator[tuple[Written, Fraction, Fraction]]:
-    """Notes with their start and end in quarter notes, those tied together as one."""
-    open_notes: dict[tuple[int, str], list[Fraction]] = {}
-    whole: list[tuple[Written, list[Fraction]]] = []
-    for note in sorted(notes, key=lambda each: starts[each.bar] + each.at):
-        begin = starts[note.bar] + note.at
-        before = open_notes.get((note.midi, note.voice))
-        if note.tied and before and before[1] == begin:
-            before[1] = begin + note.length
-        else:
-            open_notes[note.midi, note.voice] = span = [begin, begin + note.length]
-            whole.append((note, span))
-    return ((note, span[0], span[1]) for note, span in whole)
-
-
 def _clock(sheet: Sheet, starts: list[Fraction]) -> Callable[[Fraction], float]:
     """From quarter notes to seconds, by the tempo marks."""
-    usual = next((float(bpm) for word, bpm in _TEMPO_WORDS.items() if word in sheet.words), _USUAL)
-    marks = {Fraction(0): usual}
+    marks = {Fraction(0): usual_tempo(sheet)}
     for index, at, bpm in sorted(sheet.tempos):
         marks[starts[index] + at] = min(_FASTEST, max(_SLOWEST, bpm))
     quarters = [float(each) for each in (*marks, max(starts[-1], *marks) + 1)]
     lengths = [60 / bpm * (b - a) for bpm, a, b in zip(marks.values(), quarters, quarters[1:], strict=False)]
     times = np.concatenate([[0.0], np.cumsum(lengths)])
     return lambda quarter: float(np.interp(float(quarter), quarters, times))
-
-
-def _beat(beats: int, unit: int) -> Fraction:
-    """Length of a beat in quarter notes: three units in compound metres such as 6/8, else one."""
-    return Fraction(4, unit) * (3 if beats % 3 == 0 and beats > 3 else 1)
 
 
 def _bars(sheet: Sheet, starts: list[Fraction], seconds: Callable[[Fraction], float]) -> tuple[Bar, ...]:
@@ -146,7 +109,7 @@ def _bars(sheet: Sheet, starts: list[Fraction], seconds: Callable[[Fraction], fl
         if index in sheet.pickups and len(spans) > 1 and end - spans[-1][0] <= Fraction(4 * beats, unit):
             spans[-1] = (spans[-1][0], end, spans[-1][2])
         elif end > begin:
-            spans.append((begin, end, _beat(beats, unit)))
+            spans.append((begin, end, beat_of(beats, unit)))
     return tuple(
         Bar(tuple(seconds(begin + beat * k) for k in range(math.ceil((end - begin) / beat))), seconds(end), "")
         for begin, end, beat in spans

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TypeAlias
 
-from unisinger_cli.stages.harmony import QUALITIES
+from unisinger_cli.notation.keys import QUALITIES
 from unisinger_cli.types import Chord, Score
 
 _CHORD_LOW, _BASS_LOW = 55, 33  # lowest MIDI notes of chords (G3) and of the bass (A1)

@@ -11,9 +11,10 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from unisinger_cli.corpus.song import AccompNote, Bar, ScoreSong, one_voice, tempo
+from unisinger_cli.corpus.song import AccompNote, Bar, ScoreSong, tempo
 from unisinger_cli.errors import InputError
-from unisinger_cli.stages.harmony import NAMES, read_key
+from unisinger_cli.notation.keys import NAMES, read_key
+from unisinger_cli.notation.voice import one_voice
 from unisinger_cli.types import Chord, Note, Score
 
 MAX_BYTES = 4 << 20  # of one file in the zip

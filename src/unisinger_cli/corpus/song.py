@@ -13,9 +13,8 @@ from typing import TypeVar
 import numpy as np
 
 from unisinger_cli.errors import InputError
+from unisinger_cli.notation.voice import SHORTEST, written_words
 from unisinger_cli.types import Chord, Note, Score
-
-SHORTEST = 0.06  # s; shorter notes are slips of a transcription, and cannot be sung
 
 
 @dataclass(frozen=True)
@@ -69,31 +68,7 @@ class ScoreSong:
     @property
     def words(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
         """Each sung word as written, and the index of the note on which each of its syllables begins."""
-        words: list[tuple[str, list[int]]] = []
-        inside = False
-        for index, text in enumerate(self.syllables):
-            if text is None:
-                continue
-            if inside:
-                words[-1] = (words[-1][0] + text.rstrip("-"), [*words[-1][1], index])
-            else:
-                words.append((text.rstrip("-"), [index]))
-            inside = text.endswith("-")
-        return tuple((text, tuple(indices)) for text, indices in words if text)
-
-
-def one_voice(notes: Sequence[tuple[Note, str | None]]) -> tuple[tuple[Note, str | None], ...]:
-    """The top line of `notes`, in time order: a note ends where the next begins; slips (`SHORTEST`) go."""
-    line: list[tuple[Note, str | None]] = []
-    for note, text in sorted(notes, key=lambda each: (each[0].start, -each[0].midi)):
-        if line and note.start - line[-1][0].start < SHORTEST:
-            if line[-1][1] is None and text is not None:  # a chord whose lower note has the word
-                line[-1] = (line[-1][0], text)
-            continue
-        if line and line[-1][0].end > note.start:
-            line[-1] = (replace(line[-1][0], end=note.start), line[-1][1])
-        line.append((note, text))
-    return tuple((note, text) for note, text in line if note.end - note.start >= SHORTEST)
+        return written_words(self.syllables)
 
 
 def tempo(bars: Sequence[Bar]) -> float:

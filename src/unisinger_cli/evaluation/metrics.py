@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unisinger_cli.evaluation.spectra import log_mel
-from unisinger_cli.stages.harmony import QUALITIES, SCALES, tonic_and_mode
+from unisinger_cli.notation.keys import QUALITIES, tonic_and_mode
+from unisinger_cli.stages.harmony import SCALES
 from unisinger_cli.types import Audio, Chord, Floats, SongPlan
 
 RESOLUTIONS = ((512, 40), (2048, 128))  # n_fft and mel bands that a codec is measured at

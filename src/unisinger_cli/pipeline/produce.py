@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 from unisinger_cli import strict_json
+from unisinger_cli.notation.write import EXPORTS, encoded
 from unisinger_cli.pipeline.convert import convert
 from unisinger_cli.pipeline.deliver import deliver
 from unisinger_cli.pipeline.receipt import receipt
@@ -26,5 +27,6 @@ def produce(studio: Studio, job: Job, reporter: Reporter, began: float | None = 
     reporter.stage("writing")
     files = {name: path for name, path in job.files.items() if name != "accomp" or done.stems.accomp is not None}
     record = receipt(studio, request, done, files, job.inputs, seconds=time.monotonic() - began)
-    deliver(files, done.stems, strict_json.dumps(record, indent=1))
+    exports = {} if done.plan is None else {name: encoded(done.plan, name) for name in files if name in EXPORTS}
+    deliver(files, done.stems, strict_json.dumps(record, indent=1), exports)
     return record

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from unisinger_cli.model.config import SCORE_DIM, VOWELS
-from unisinger_cli.stages.harmony import QUALITIES
+from unisinger_cli.notation.keys import QUALITIES
 from unisinger_cli.stages.vocalise import sing_curve
 from unisinger_cli.types import Floats, Ints, Score, SongPlan
 

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from unisinger_cli.errors import InputError
-from unisinger_cli.stages.harmony import NAMES, read_key, tonic_and_mode, triad
+from unisinger_cli.notation.keys import NAMES, read_key, tonic_and_mode
+from unisinger_cli.stages.harmony import triad
 from unisinger_cli.stages.melody import Slot, sing, steps_of
 from unisinger_cli.stages.rhythm import BEATS, Grid, bars_for, place, stresses
 from unisinger_cli.types import Chord, Floats, LyricLine, Lyrics, Note, PlanLine, Score, SongPlan, Syllable

@@ -5,26 +5,14 @@ Pitch classes are 0..11 with 0 = C. Keys are written "C:maj" or "A:min".
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from unisinger_cli.errors import InputError
+from unisinger_cli.notation.keys import NAMES, QUALITIES, read_key, tonic_and_mode
 from unisinger_cli.types import Chord, Note, Pitch, Score
 
-QUALITIES: dict[str, tuple[int, ...]] = {
-    "maj": (0, 4, 7),
-    "min": (0, 3, 7),
-    "dim": (0, 3, 6),
-    "aug": (0, 4, 8),
-    "sus4": (0, 5, 7),
-    "maj7": (0, 4, 7, 11),
-    "min7": (0, 3, 7, 10),
-    "7": (0, 4, 7, 10),
-}
-NAMES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 SCALES = {"maj": (0, 2, 4, 5, 7, 9, 11), "min": (0, 2, 3, 5, 7, 8, 10)}
 # Triads on the degrees I..VII; in minor the dominant has the raised leading note.
 _TRIADS = {
@@ -49,25 +37,6 @@ _USUAL = np.array(
         [2.0, 0.0, 0.3, 0.0, 0.5, 0.5, 0.0],
     ]
 )
-_KEY = re.compile(r"([a-g])\s*(#|♯|b|♭|-?sharp\b|-?flat\b|)\s*[: -]?\s*(major|minor|maj|min|moll|dur|m|)", re.I)
-
-
-def read_key(text: str) -> str:
-    """ "A minor", "Bb", "f#m", "C:maj" -> "A:min" and so on. Raises InputError for anything else."""
-    match = _KEY.fullmatch(text.strip())
-    if match is None:
-        raise InputError(f"key {text!r} is not known", "write a key like C, 'A minor', F#m or Bb:maj")
-    letter, accidental, mode = match[1].upper(), match[2].strip(" -").lower(), match[3]
-    root = "C D EF G A B".index(letter)
-    root += 1 if accidental in ("#", "♯", "sharp") else -1 if accidental else 0
-    minor = mode == "m" or mode.lower() in ("minor", "min", "moll")
-    return f"{NAMES[root % 12]}:{'min' if minor else 'maj'}"
-
-
-def tonic_and_mode(key: str) -> tuple[int, str]:
-    """Pitch class of the tonic, and "maj" or "min", of a key as `read_key` takes it."""
-    name, mode = read_key(key).split(":")
-    return NAMES.index(name), mode
 
 
 def triad(key: str, degree: int) -> tuple[int, str]:

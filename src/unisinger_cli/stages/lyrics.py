@@ -34,6 +34,7 @@ _LETTERS = dict(
 )
 _WRITE = {"zh": "write Mandarin in pinyin", "ja": "write Japanese in kana or romaji"}
 _STAMP = re.compile(r"\[(\d{1,3}):(\d{1,2}(?:[.:]\d{1,3})?)\]")
+_WORD_STAMP = re.compile(r"<\d{1,3}:\d{1,2}(?:[.:]\d{1,3})?>")  # of enhanced LRC; lines have times enough
 _HEADING = re.compile(r"^\[([^\]\d:]{1,40}\d{0,2})\]$")
 _TAG = re.compile(r"^\[(ti|ar|al|au|by|la|length|offset|re|ve|tool|#):?.*\]$", re.IGNORECASE)
 
@@ -148,7 +149,7 @@ def read_lyrics(text: str, language: str, *, name: str = "lyrics") -> Lyrics:
     for raw in text.splitlines():
         line = raw.strip().lstrip("\ufeff")
         stamps = [_seconds(*found) for found in _STAMP.findall(line)]
-        line = _STAMP.sub("", line).strip()
+        line = _WORD_STAMP.sub("", _STAMP.sub("", line)).strip()
         heading = _HEADING.match(line)
         if heading:
             section = heading[1].strip().lower()

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from unisinger_cli.stages.harmony import QUALITIES, SCALES, tonic_and_mode
+from unisinger_cli.notation.keys import QUALITIES, tonic_and_mode
+from unisinger_cli.stages.harmony import SCALES
 from unisinger_cli.types import Chord, Floats
 
 REACH = 8  # semitones to either side of the centre that a melody may use: about a tenth in all

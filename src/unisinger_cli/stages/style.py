@@ -6,7 +6,7 @@ import re
 
 from unisinger_cli.errors import InputError
 from unisinger_cli.model.config import TAGS
-from unisinger_cli.stages.harmony import read_key
+from unisinger_cli.notation.keys import read_key
 
 # Patterns of whole words for each tag; a tag's own name always counts.
 _SYNONYMS: dict[str, str] = {

@@ -14,28 +14,19 @@ from unisinger_cli.requests import Job, SongRequest
 
 def song(
     lyrics: Annotated[
-        Path,
+        Path | None,
         typer.Option("--lyrics", "-l", metavar="FILE", help="Words to sing: plain text, [verse] headers, or LRC."),
-    ],
-    ref: Annotated[
-        str | None,
-        typer.Option("--ref", metavar="WAV|NAME", help="A recording of the voice, 1 s or more, or a saved voice."),
     ] = None,
+    melody: options.Melody = None,
+    plan: Annotated[
+        Path | None,
+        typer.Option("--plan", metavar="JSON", help="Sing a plan of `unisinger plan`, or the song of a receipt."),
+    ] = None,
+    ref: options.Ref = None,
     style: options.Style = "",
-    language: Annotated[
-        str,
-        typer.Option(
-            "--language",
-            envvar="UNISINGER_LANGUAGE",
-            show_envvar=False,
-            help="Of the lyrics: en, de, nl, ja, zh, tr.",
-        ),
-    ] = "en",
-    bpm: Annotated[float | None, typer.Option("--bpm", help="Tempo, 40 to 240.  [default: composed]")] = None,
-    key: Annotated[
-        str | None,
-        typer.Option("--key", help="Such as C:maj, A:min.  [default: composed, to suit the voice]"),
-    ] = None,
+    language: options.Language = "en",
+    bpm: options.Bpm = None,
+    key: options.Key = None,
     seed: options.Seed = 0,
     steps: options.Steps = None,
     cfg: options.Cfg = None,
@@ -43,6 +34,10 @@ def song(
     cfg_voice: options.CfgVoice = None,
     cfg_accomp: options.CfgAccomp = None,
     out: options.Output = None,
+    export: Annotated[
+        str | None,
+        typer.Option("--export", metavar="LIST", help="Also write NAME.mid and so on: mid,lrc,srt,musicxml,plan."),
+    ] = None,
     force: options.Force = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -59,20 +54,30 @@ def song(
     Examples:
       unisinger song --lyrics words.txt --ref me.wav -o song.wav
       unisinger song --lyrics words.txt --style "slow piano ballad" --bpm 70 --seed 3
+      unisinger song --lyrics words.txt --melody hum.wav --ref me.wav --export mid,srt
+      unisinger song --plan plan.json --ref me.wav
     """
     output.screen.json, output.screen.quiet = json, quiet
     voice = () if ref is None else checks.voice(ref)
     request = SongRequest(
-        lyrics=checks.lyrics_text(lyrics),
+        lyrics="" if lyrics is None else checks.lyrics_text(lyrics),
         ref=voice,
         style=style,
         language=language,
         bpm=bpm,
         key=key,
         lyrics_name=str(lyrics),
+        melody=melody,
+        plan=plan,
         sampler=options.sampler(seed, steps, cfg, cfg_words, cfg_voice, cfg_accomp),
     )
-    inputs = {"lyrics": lyrics} | checks.voice_inputs("ref", voice)
+    if melody is not None:
+        checks.melody(melody)
+    if plan is not None:
+        checks.plan(plan)
+    given = {"lyrics": lyrics, "melody": melody, "plan": plan}
+    inputs = {name: path for name, path in given.items() if path is not None} | checks.voice_inputs("ref", voice)
     path = Path("song.wav") if out is None else out
     files = checks.outputs(path, ("vocal", "accomp"), force=force, inputs=list(inputs.values()))
+    files |= checks.exports(path, export, force=force, inputs=list(inputs.values()))
     perform(Job(request, files, inputs), checkpoint=checkpoint, device=device, threads=threads)
