@@ -219,7 +219,7 @@ def test_mix_in_the_files_is_the_sum_of_the_stems(
     gain = 10 ** (level / 20) * 0.2
     stems = Stems(Audio(noise(0.1, gain, seed), RATE), Audio(noise(0.1, gain * share, seed + 1), RATE))
     files = {name: folder / f"{name}.wav" for name in ("mix", "vocal", "accomp")}
-    deliver(files | {"receipt": folder / "r.json"}, audio.master(stems), "{}")
+    deliver(files | {"receipt": folder / "r.json"}, audio.master(stems), {})
     mix, vocal, accomp = (soundfile.read(str(path), dtype="int32")[0] >> 8 for path in files.values())
     assert mix.any()
     assert np.array_equal(mix, vocal + accomp)

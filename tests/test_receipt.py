@@ -86,9 +86,11 @@ def test_a_saved_voice_is_told_by_its_name() -> None:
 def test_parts_land_together(tmp_path: Path) -> None:
     files = {name: tmp_path / f"o.{name}.wav" for name in ("mix", "vocal", "accomp")}
     files["receipt"] = tmp_path / "o.json"
-    deliver(files, made().stems, '{"seed": 0}')
+    deliver(files, made().stems, {"seed": 0})
     assert sorted(tmp_path.iterdir()) == sorted(files.values())
-    assert json.loads(files["receipt"].read_text()) == {"seed": 0}
+    told = json.loads(files["receipt"].read_text())
+    assert told["seed"] == 0
+    assert told["files"]["mix"] == {"path": str(files["mix"]), "sha256": sha256_of(files["mix"])}
     mix, vocal, accomp = (soundfile.read(str(files[name]))[0] for name in ("mix", "vocal", "accomp"))
     assert np.array_equal(mix, vocal + accomp)
     assert soundfile.info(str(files["mix"])).channels == 2
@@ -96,14 +98,14 @@ def test_parts_land_together(tmp_path: Path) -> None:
 
 def test_vocal_alone_is_the_mix(tmp_path: Path) -> None:
     files = {"mix": tmp_path / "o.wav", "vocal": tmp_path / "o.vocal.wav", "receipt": tmp_path / "o.json"}
-    deliver(files, Stems(made().stems.vocal, None), "{}")
+    deliver(files, Stems(made().stems.vocal, None), {})
     assert files["mix"].read_bytes() == files["vocal"].read_bytes()
 
 
 def test_a_failure_leaves_nothing(tmp_path: Path) -> None:
     files = {"mix": tmp_path / "o.wav", "vocal": tmp_path / "none" / "v.wav", "receipt": tmp_path / "o.json"}
     with pytest.raises(OSError):
-        deliver(files, made().stems, "{}")
+        deliver(files, made().stems, {})
     assert list(tmp_path.iterdir()) == []
 
 

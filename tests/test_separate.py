@@ -71,7 +71,7 @@ def test_command_with_a_folder_of_ones_own(unisinger: Run, folder: Path, tmp_pat
     store(tmp_path / "song.wav", song, subtype="PCM_24")
     done = unisinger("separate", "song.wav", "--weights", folder, "--json", "--threads", 1)
     assert (done.code, done.err) == (0, "")
-    files = done.json["files"]
+    files = {name: item["path"] for name, item in done.json["files"].items()}
     assert sorted(path.name for path in tmp_path.glob("song.*")) == [
         "song.separated.accomp.wav",
         "song.separated.json",

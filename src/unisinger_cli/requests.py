@@ -112,3 +112,4 @@ class Job:
     request: Request
     files: Mapping[str, Path]
     inputs: Mapping[str, Path]
+    bits: str = "24"  # of audio.BITS

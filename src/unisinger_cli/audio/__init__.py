@@ -8,15 +8,18 @@ from unisinger_cli.audio.levels import decibels, loudness, true_peak
 from unisinger_cli.audio.mastering import CEILING, TARGET_LUFS, master
 from unisinger_cli.audio.reading import LONGEST_SECONDS, MAX_SECONDS, examine, load, read
 from unisinger_cli.audio.shape import at_rate, long, mono, mono_at, quantised, resample, scaled, stereo
+from unisinger_cli.audio.tags import RECORD, read_record, write_tags
 from unisinger_cli.audio.tape import BLOCK, Tape, blocks, excerpt, record, whole
-from unisinger_cli.audio.writing import FORMATS, encode, landing, write
+from unisinger_cli.audio.writing import BITS, FORMATS, encode, landing, write
 
 __all__ = [
+    "BITS",
     "BLOCK",
     "CEILING",
     "FORMATS",
     "LONGEST_SECONDS",
     "MAX_SECONDS",
+    "RECORD",
     "TARGET_LUFS",
     "Tape",
     "at_rate",
@@ -34,6 +37,7 @@ __all__ = [
     "mono_at",
     "quantised",
     "read",
+    "read_record",
     "record",
     "resample",
     "scaled",
@@ -41,4 +45,5 @@ __all__ = [
     "true_peak",
     "whole",
     "write",
+    "write_tags",
 ]

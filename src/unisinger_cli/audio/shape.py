@@ -10,6 +10,8 @@ import numpy as np
 from unisinger_cli.audio.tape import blocks, record
 from unisinger_cli.types import Audio, Floats, Sound, View
 
+_DITHERED = 1 << 16  # samples whose noise is drawn together
+
 
 def resample(audio: Audio, rate: int) -> Audio:
     """The same sound at `rate` Hz (soxr, high quality); the same object where it is at that rate already."""
@@ -94,6 +96,23 @@ class _Quantised(View):
         return np.asarray(np.rint(self.sound.read(start, stop) * 2**23) / 2**23, dtype=np.float32)
 
 
+@dataclass(frozen=True)
+class _Dithered(View):
+    seed: int
+
+    def read(self, start: int, stop: int) -> Floats:
+        """The noise belongs to the place, so that whoever reads it again reads the same."""
+        first = start // _DITHERED
+        noise = [self._noise(i) for i in range(first, -(-stop // _DITHERED))]
+        dither = np.concatenate(noise, axis=1)[:, start - first * _DITHERED :][:, : stop - start]
+        return np.asarray(np.rint(self.sound.read(start, stop) * 2**15 + dither) / 2**15, dtype=np.float32)
+
+    def _noise(self, block: int) -> Floats:
+        rng = np.random.default_rng((self.seed, block % 2**32))
+        two = rng.random((2, self.channels, _DITHERED), dtype=np.float32)
+        return np.asarray(two[0] - two[1])
+
+
 def mono(sound: Sound) -> Sound:
     """The mean of the channels."""
     return sound if sound.channels == 1 else _Mono(sound)
@@ -109,6 +128,9 @@ def mono_at(audio: Audio, rate: int) -> Floats:
     return resample(Audio(audio.mono()[None], audio.rate), rate).mono()
 
 
-def quantised(sound: Sound) -> Sound:
-    """On the 24-bit grid, where float32 sums are exact: a mix of such stems is their sum to the last bit."""
-    return _Quantised(sound)
+def quantised(sound: Sound, bits: str = "24", seed: int = 0) -> Sound:
+    """On the grid of 24 or 16 bits, where float32 sums are exact: a mix of such stems is their sum to the last bit.
+
+    16 bits get triangular dither (Lipshitz, Wannamaker & Vanderkooy 1992), of `seed`; "float" stays as it is.
+    """
+    return {"24": _Quantised(sound), "16": _Dithered(sound, seed), "float": sound}[bits]

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from unisinger_cli.audio.tape import blocks
 from unisinger_cli.types import Sound
 
-FORMATS = {  # suffix -> container, how samples are stored
-    ".wav": ("WAV", "PCM_24"),
-    ".flac": ("FLAC", "PCM_24"),
-    ".ogg": ("OGG", "VORBIS"),
-    ".mp3": ("MP3", "MPEG_LAYER_III"),
+BITS = ("16", "24", "float")
+FORMATS = {  # suffix -> container, and how samples are stored in it, by bits; what loses anyway has no choice
+    ".wav": ("WAV", {"24": "PCM_24", "16": "PCM_16", "float": "FLOAT"}),
+    ".flac": ("FLAC", {"24": "PCM_24", "16": "PCM_16"}),
+    ".ogg": ("OGG", {"24": "VORBIS"}),
+    ".mp3": ("MP3", {"24": "MPEG_LAYER_III"}),
 }
 
 
@@ -62,12 +63,12 @@ class _Watched:
             raise self.error
 
 
-def encode(path: Path, sound: Sound, suffix: str, subtype: str | None = None) -> None:
+def encode(path: Path, sound: Sound, suffix: str, bits: str = "24") -> None:
     """Write a sound at exactly `path`, in the format of `suffix`, block by block; see `write` for what users see."""
     import soundfile
 
-    kind, usual = FORMATS[suffix.lower()]
-    subtype = subtype or usual
+    kind, subtypes = FORMATS[suffix.lower()]
+    subtype = subtypes[bits]
     with path.open("w+b") as file:
         watched = _Watched(file)
         with soundfile.SoundFile(watched, "w", sound.rate, sound.channels, subtype, format=kind) as out:
@@ -78,14 +79,15 @@ def encode(path: Path, sound: Sound, suffix: str, subtype: str | None = None) ->
 
 
 def _stored(samples: NDArray[Any], subtype: str) -> NDArray[Any]:
-    if subtype != "PCM_24":
+    if not subtype.startswith("PCM"):
         return samples
     # our own rounding: libsndfile scales by 2**23 - 1 and would break exact sums
-    whole = np.rint(samples.astype(np.float64) * 2**23)
-    return np.asarray(np.clip(whole, -(2**23), 2**23 - 1).astype(np.int32) << 8)
+    top = 2 ** (int(subtype[4:]) - 1)
+    whole = np.rint(samples.astype(np.float64) * top)
+    return np.asarray(np.clip(whole, -top, top - 1).astype(np.int64) * (2**31 // top)).astype(np.int32)
 
 
-def write(path: Path, sound: Sound, subtype: str | None = None) -> None:
-    """Write one file, whole or not at all; WAV and FLAC get 24 bits unless `subtype` says otherwise."""
+def write(path: Path, sound: Sound, bits: str = "24") -> None:
+    """Write one file, whole or not at all. `bits` is one of those that FORMATS has for its suffix."""
     with landing([path]) as (temporary,):
-        encode(temporary, sound, path.suffix, subtype)
+        encode(temporary, sound, path.suffix, bits)

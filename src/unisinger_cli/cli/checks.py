@@ -73,12 +73,13 @@ def exports(path: Path, text: str | None, *, force: bool, inputs: Sequence[Path]
 
 def melody(path: Path) -> None:
     """Raise InputError unless `path` is a melody that can be read; a recording is only checked for its sound."""
+    from unisinger_cli.audio import MAX_SECONDS, examine
     from unisinger_cli.pipeline.plan import MIDI, MUSICXML, read_melody
 
     if path.suffix.lower() in (*MIDI, *MUSICXML):
         read_melody(path)
     else:
-        sound(path, min_seconds=MIN_VOICE)
+        examine(path, min_seconds=MIN_VOICE, max_seconds=MAX_SECONDS)
 
 
 def plan(path: Path) -> None:
@@ -86,6 +87,19 @@ def plan(path: Path) -> None:
     from unisinger_cli.pipeline.plan import read_plan
 
     read_plan(path)
+
+
+def bits(asked: str | None, path: Path) -> str:
+    """How samples are stored in a file of that name. Raises UsageError for what its format does not hold."""
+    from unisinger_cli.audio import FORMATS
+
+    held = FORMATS[path.suffix.lower()][1]
+    if asked is None:
+        return "24"
+    if asked not in held or len(held) == 1:
+        has = f"holds {' or '.join(held)}" if len(held) > 1 else "has no bits to choose"
+        raise UsageError(f"--bits is {asked}, and {path.suffix} {has}", "give -o NAME.wav, or leave out --bits")
+    return asked
 
 
 def output(path: Path, *, force: bool, inputs: Sequence[Path]) -> None:

@@ -21,6 +21,10 @@ Output: TypeAlias = Annotated[
     ),
 ]
 Force: TypeAlias = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")]
+Bits: TypeAlias = Annotated[
+    str | None,
+    typer.Option("--bits", metavar="16|24|float", help="Of a sample in a WAV file; FLAC has 16 and 24.  [default: 24]"),
+]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of a path.")]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no remarks.")]
 Checkpoint: TypeAlias = Annotated[

@@ -52,7 +52,7 @@ class Bench:
         """Write a sound for the report, and return its path within it."""
         path = self.out / "audio" / f"{name}.flac"
         path.parent.mkdir(parents=True, exist_ok=True)
-        write(path, audio, "PCM_16")
+        write(path, audio, "16")
         return path.relative_to(self.out).as_posix()
 
     def voice_of(self, path: Path) -> Floats:

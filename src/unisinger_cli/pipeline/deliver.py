@@ -4,27 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
-from unisinger_cli.audio import encode, landing, quantised
+from unisinger_cli import strict_json
+from unisinger_cli.audio import encode, landing, quantised, write_tags
+from unisinger_cli.backends.weights import sha256_of
 from unisinger_cli.types import Stems
 
 
-def deliver(files: Mapping[str, Path], stems: Stems, receipt: str, exports: Mapping[str, bytes] | None = None) -> None:
-    """Write the parts of `stems` that `files` names ("mix", "vocal", "accomp"), the text of the "receipt", and
+def deliver(
+    files: Mapping[str, Path],
+    stems: Stems,
+    record: Mapping[str, Any],
+    *,
+    bits: str = "24",
+    tags: Mapping[str, str] | None = None,
+    exports: Mapping[str, bytes] | None = None,
+) -> dict[str, Any]:
+    """Write the parts of `stems` that `files` names ("mix", "vocal", "accomp"), the record as its "receipt", and
     `exports` under their own names.
 
-    The stems are put on the 24-bit grid before they are summed, so that the mix in a WAV or FLAC file is the
+    The stems are put on the grid of `bits` before they are summed, so that the mix in a WAV or FLAC file is the
     sum of the stems in theirs, sample for sample. Nothing is left behind if any of it fails.
+    Returns the record as it was written: its "files" tell the path of each and the sha256 of what sounds.
     """
-    accomp = None if stems.accomp is None else quantised(stems.accomp)
-    exact = Stems(quantised(stems.vocal), accomp)
+    accomp = None if stems.accomp is None else quantised(stems.accomp, bits, seed=1)
+    exact = Stems(quantised(stems.vocal, bits), accomp)
     parts = {"mix": exact.mix, "vocal": exact.vocal, "accomp": exact.accomp}
+    told: dict[str, dict[str, str]] = {}
     with landing(list(files.values())) as temporary:
-        for (name, path), place in zip(files.items(), temporary, strict=True):
+        places = dict(zip(files, temporary, strict=True))
+        for name, path in files.items():
             part = parts.get(name)
+            told[name] = {"path": str(path)}
             if exports and name in exports:
-                place.write_bytes(exports[name])
-            elif part is None:
-                place.write_text(receipt + "\n", encoding="utf-8")
-            else:
-                encode(place, part, path.suffix)
+                places[name].write_bytes(exports[name])
+            if part is not None:
+                encode(places[name], part, path.suffix, bits)
+                if tags is not None:
+                    write_tags(places[name], path.suffix, tags)
+                told[name]["sha256"] = sha256_of(places[name])
+        whole = dict(record) | {"files": told}
+        places["receipt"].write_text(strict_json.dumps(whole, indent=1) + "\n", encoding="utf-8")
+    return whole

@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from unisinger_cli import strict_json
 from unisinger_cli.notation.write import EXPORTS, encoded
 from unisinger_cli.pipeline.convert import convert
 from unisinger_cli.pipeline.deliver import deliver
-from unisinger_cli.pipeline.receipt import receipt
+from unisinger_cli.pipeline.receipt import receipt, tags
 from unisinger_cli.pipeline.reporter import Reporter
 from unisinger_cli.pipeline.song import song
 from unisinger_cli.pipeline.studio import Studio
@@ -26,7 +25,7 @@ def produce(studio: Studio, job: Job, reporter: Reporter, began: float | None = 
     done = song(studio, request, reporter) if isinstance(request, SongRequest) else convert(studio, request, reporter)
     reporter.stage("writing")
     files = {name: path for name, path in job.files.items() if name != "accomp" or done.stems.accomp is not None}
-    record = receipt(studio, request, done, files, job.inputs, seconds=time.monotonic() - began)
+    seconds = time.monotonic() - began
+    record = receipt(studio, request, done, files, job.inputs, seconds, job.bits)
     exports = {} if done.plan is None else {name: encoded(done.plan, name) for name in files if name in EXPORTS}
-    deliver(files, done.stems, strict_json.dumps(record, indent=1), exports)
-    return record
+    return deliver(files, done.stems, record, bits=job.bits, tags=tags(record), exports=exports)

@@ -26,7 +26,7 @@ def hummed(recording: Audio, name: str) -> Tune:
     note can be told.
     """
     mono = recording.mono()
-    pitch = track(mono, recording.rate, _RATE)
+    pitch = track(recording, _RATE)
     level = _level(mono, recording.rate, len(pitch.hz))
     notes = [part for note in notes_of(pitch) for part in _struck_again(note, level)]
     if len(notes) < 2:

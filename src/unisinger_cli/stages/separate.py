@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
@@ -14,6 +14,7 @@ from unisinger_cli.types import Floats, Sound, Sum
 _RATE = 16000  # Hz at which a mix is told from a solo vocal
 _FRAME = 4096  # samples, 256 ms: partials of a chord stand apart
 _MOST_FRAMES = 1500  # spread over the recording, however long it is
+_TOGETHER = 128  # frames looked at in one go
 _FLOOR = 0.02  # of a frame's highest peak; what is lower is not looked at
 _CHANCE = 3.0  # times what peaks at random places leave in the mean
 _MIX = 0.035  # from here a recording counts as a mix; chosen on recordings, see `is_mix`
@@ -74,22 +75,16 @@ def is_mix(sound: Sound) -> bool:
 
 def accompaniment(sound: Sound) -> float:
     """The measure behind `is_mix`: 0 for a lone voice, up to 1 for chords and nothing else."""
-    heard = at_rate(mono(sound), _RATE)
-    mean = sum(float(block.sum()) for block in blocks(heard)) / max(heard.length, 1)
-    between = max(_FRAME // 2, -(-(heard.length + 1) // _MOST_FRAMES))
-    frames = np.zeros((1 + heard.length // between, _FRAME), dtype=np.float32)
-    for i, frame in enumerate(frames):
-        inside = heard.read(i * between, min(i * between + _FRAME, heard.length))[0]
-        frame[: len(inside)] = inside - mean
-    energy = (frames**2).mean(axis=1)
-    window = np.hanning(_FRAME).astype(np.float32)
-    spectrum = np.abs(np.fft.rfft(frames * window, 2 * _FRAME)).astype(np.float32)
-    row, hz, height = _peaks(spectrum)
+    found = [_looked_at(frames) for frames in _frames(at_rate(mono(sound), _RATE))]
+    energy, series = (np.concatenate([part[i] for part in found]) for i in (0, 1))
+    before = np.cumsum([0, *(len(part[0]) for part in found)])
+    row = np.concatenate([first + part[2][0] for first, part in zip(before[:-1], found, strict=True)])
+    hz, height = (np.concatenate([part[2][i] for part in found]) for i in (1, 2))
     heard = energy[row] > 1e-3 * energy.max()
     row, hz, height = row[heard], hz[heard], height[heard]
-    outside, series = np.full(row.size, True), _series(spectrum)
+    outside = np.full(row.size, True)
     for near in (-1, 0, 1):  # a frame on the way from one note to the next has the partials of both
-        f0 = series[np.clip(row + near, 0, len(spectrum) - 1)]
+        f0 = series[np.clip(row + near, 0, len(series) - 1)]
         # A peak belongs to the series within 10 Hz (width of a window's lobe) and 1.2 % (vibrato within a frame).
         outside &= np.abs(hz - np.round(hz / f0) * f0) > 10 + 0.012 * hz
     weight = np.sqrt(height)
@@ -98,6 +93,26 @@ def accompaniment(sound: Sound) -> float:
     # Even peaks at random places do not cancel fully: what they leave is taken off.
     aligned = max(0.0, float(np.abs(grid.sum()) ** 2 - _CHANCE * (weight[outside] ** 2).sum()))
     return float(np.sqrt(aligned) / max(weight.sum(), 1e-9))
+
+
+def _frames(heard: Sound) -> Iterator[Floats]:
+    """At most _MOST_FRAMES frames, evenly spread over a mono sound, without its constant offset: [some, _FRAME]."""
+    mean = sum(float(block.sum()) for block in blocks(heard)) / max(heard.length, 1)
+    between = max(_FRAME // 2, -(-(heard.length + 1) // _MOST_FRAMES))
+    starts = range(0, heard.length + 1, between)
+    for first in range(0, len(starts), _TOGETHER):
+        frames = np.zeros((len(starts[first : first + _TOGETHER]), _FRAME), dtype=np.float32)
+        for frame, at in zip(frames, starts[first:], strict=False):
+            inside = heard.read(at, min(at + _FRAME, heard.length))[0]
+            frame[: len(inside)] = inside - mean
+        yield frames
+
+
+def _looked_at(frames: Floats) -> tuple[Floats, np.ndarray, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Of frames: their energies, the F0 of their strongest series, and their peaks (see `_peaks`)."""
+    window = np.hanning(_FRAME).astype(np.float32)
+    spectrum = np.abs(np.fft.rfft(frames * window, 2 * _FRAME)).astype(np.float32)
+    return (frames**2).mean(axis=1), _series(spectrum), _peaks(spectrum)
 
 
 def _peaks(spectrum: Floats) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -39,6 +39,7 @@ def convert(
     cfg_voice: options.CfgVoice = None,
     cfg_accomp: options.CfgAccomp = None,
     out: options.Output = None,
+    bits: options.Bits = None,
     force: options.Force = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -74,4 +75,4 @@ def convert(
     inputs = {"source": source} | checks.voice_inputs("target", request.target)
     stems = ("vocal", "accomp") if with_accomp or keep_accomp else ("vocal",)
     files = checks.outputs(path, stems, force=force, inputs=list(inputs.values()))
-    perform(Job(request, files, inputs), checkpoint=checkpoint, device=device, threads=threads)
+    perform(Job(request, files, inputs, checks.bits(bits, path)), checkpoint=checkpoint, device=device, threads=threads)

@@ -8,7 +8,6 @@ from typing import Annotated
 
 import typer
 
-from unisinger_cli import strict_json
 from unisinger_cli.cli import checks, options, output
 from unisinger_cli.errors import UsageError
 
@@ -80,7 +79,7 @@ def separate(
             "schema": 1,
             "command": "separate",
             "output": str(files["vocal"]),
-            "files": {name: str(place) for name, place in files.items()},
+            "files": {},
             "inputs": {"mix": {"path": str(source), "sha256": sha256_of(source)}},
             "model": {"name": "htdemucs" if weights is None else str(weights)},
             "versions": versions(),
@@ -88,7 +87,7 @@ def separate(
             "notes": notes,
             "seconds": round(time.monotonic() - began, 3),
         }
-        deliver(files, Stems(vocal, accomp), strict_json.dumps(record, indent=1))
+        record = deliver(files, Stems(vocal, accomp), record)
     for note in notes:
         output.say(f"note: {note}")
     output.result("\n".join(str(files[name]) for name in ("vocal", "accomp")), record)

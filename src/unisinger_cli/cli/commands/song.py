@@ -38,6 +38,7 @@ def song(
         str | None,
         typer.Option("--export", metavar="LIST", help="Also write NAME.mid and so on: mid,lrc,srt,musicxml,plan."),
     ] = None,
+    bits: options.Bits = None,
     force: options.Force = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -80,4 +81,4 @@ def song(
     path = Path("song.wav") if out is None else out
     files = checks.outputs(path, ("vocal", "accomp"), force=force, inputs=list(inputs.values()))
     files |= checks.exports(path, export, force=force, inputs=list(inputs.values()))
-    perform(Job(request, files, inputs), checkpoint=checkpoint, device=device, threads=threads)
+    perform(Job(request, files, inputs, checks.bits(bits, path)), checkpoint=checkpoint, device=device, threads=threads)
