@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,9 +10,15 @@ from typing import TypeAlias
 from unisinger_cli.errors import UsageError
 
 
+def _brief(value: float) -> str:
+    return str(value) if abs(value) < 1e20 or value != value else "a huge number"
+
+
 def _within(name: str, value: float, low: float, high: float) -> None:
-    if not (math.isfinite(value) and low <= value <= high):
-        raise UsageError(f"{name} is {value}, and must be from {low:g} to {high:g}", f"give {name} in that range")
+    if not low <= value <= high:  # nor is NaN
+        raise UsageError(
+            f"{name} is {_brief(value)}, and must be from {low:g} to {high:g}", f"give {name} in that range"
+        )
 
 
 @dataclass(frozen=True)

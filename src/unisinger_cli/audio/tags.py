@@ -211,11 +211,13 @@ def _header_packets(file: BinaryIO) -> tuple[list[bytes], bytes, int]:
     """The comment and the setup packet, the first page's head, and on how many pages the two were. The file is left
     at the first page of sound."""
     first = _page(file)
+    if first is None:
+        raise ValueError("it is empty")
     packets: list[bytes] = []
     packet, pages = b"", 0
     while len(packets) < 2:
         page = _page(file)
-        if page is None or first is None or len(packet) > MOST_BYTES:
+        if page is None or len(packet) > MOST_BYTES:
             raise ValueError("its headers do not end")
         pages, at = pages + 1, 0
         for lace in page[1]:

@@ -12,9 +12,11 @@ from unisinger_cli.cli import exits, output, settings
 from unisinger_cli.cli.commands.convert import convert
 from unisinger_cli.cli.commands.doctor import doctor
 from unisinger_cli.cli.commands.evaluate import evaluate
+from unisinger_cli.cli.commands.inspect import inspect
 from unisinger_cli.cli.commands.models import models
 from unisinger_cli.cli.commands.plan import plan
 from unisinger_cli.cli.commands.prepare import prepare
+from unisinger_cli.cli.commands.replay import replay
 from unisinger_cli.cli.commands.separate import separate
 from unisinger_cli.cli.commands.song import song
 from unisinger_cli.cli.commands.train import train
@@ -79,6 +81,8 @@ app.command()(separate)
 app.command()(transcribe)
 app.add_typer(voice, name="voice")
 app.add_typer(models, name="models")
+app.command()(replay)
+app.command()(inspect)
 app.command()(doctor)
 app.add_typer(prepare, name="prepare")
 app.command()(train)

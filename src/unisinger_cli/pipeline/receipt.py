@@ -80,7 +80,9 @@ def embedded(record: Mapping[str, Any]) -> dict[str, Any]:
     """What of a receipt goes into the audio itself: nothing that changes from run to run, and no folder of the user."""
     kept = {name: record[name] for name in EMBEDDED}
     kept["inputs"] = {
-        name: {"path": Path(item["path"]).name, "sha256": item["sha256"]} for name, item in record["inputs"].items()
+        name: {"path": Path(item["path"]).name, "sha256": item["sha256"]}
+        for name, item in record["inputs"].items()
+        if name != "lyrics"  # they stand in the request
     }
     return kept | {"request": _bare(record["request"])}
 

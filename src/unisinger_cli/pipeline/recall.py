@@ -1,0 +1,179 @@
+"""A receipt read back: what was asked for then, so that it can be done again. Receipts may come from anywhere."""
+
+from __future__ import annotations
+
+import json
+import types
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from pathlib import Path
+from typing import Any, Union, get_args, get_origin, get_type_hints
+
+from unisinger_cli.backends.weights import sha256_of
+from unisinger_cli.errors import InputError, UsageError
+from unisinger_cli.pipeline import voices
+from unisinger_cli.pipeline.receipt import SCHEMA
+from unisinger_cli.requests import ConvertRequest, Request, SongRequest
+
+MOST_BYTES = 1 << 24
+VERBS: dict[str, type[SongRequest] | type[ConvertRequest]] = {"song": SongRequest, "convert": ConvertRequest}
+_HINT = "give the .json file that lies beside what unisinger made"
+
+
+def read_receipt(path: Path) -> dict[str, Any]:
+    """The JSON object in a receipt. Raises InputError for what is no receipt of this version."""
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise InputError(f"{path} has over {MOST_BYTES} bytes, which is no receipt", _HINT)
+        data = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise InputError(f"{path} does not exist", "check the path; quote it if it has spaces") from None
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not JSON ({str(error)[:80]})", _HINT) from error
+    if not isinstance(data, dict) or "command" not in data or "request" not in data:
+        raise InputError(f"{path} is not a receipt", _HINT)
+    if data.get("schema") != SCHEMA:
+        hint = "make it again with the version that it names, or with this one"
+        raise InputError(f"{path} is a receipt of schema {data.get('schema')!r}, and this program reads {SCHEMA}", hint)
+    return data
+
+
+@dataclass(frozen=True)
+class Receipt:
+    """What is needed of a receipt to do the same again: `inputs` are the files as they are found now, by their names,
+    `sounds` the sha256 of every audio file that was made."""
+
+    request: Request
+    inputs: Mapping[str, Path]
+    model: str
+    bits: str
+    suffix: str
+    sounds: Mapping[str, str]
+    machine: Mapping[str, Any]
+    versions: Mapping[str, Any]
+
+
+def recall(path: Path) -> Receipt:
+    """A receipt of `song` or `convert`, with every input found and unchanged.
+
+    Inputs are looked for where the receipt says, then beside the receipt; a saved voice by its name.
+    Raises InputError for what is damaged, and where an input is missing or has changed.
+    """
+    data = read_receipt(path)
+    where = _Object(path, data)
+    verb = VERBS.get(where.text("command"))
+    if verb is None:
+        raise InputError(f"{path} is a receipt of {data['command']!r}, and song and convert can be done again", _HINT)
+
+    def find(text: str) -> Path:
+        return _found(path, text)
+
+    try:
+        request = _built(verb, data["request"], f"{path}: request", find)
+    except UsageError as error:
+        raise InputError(f"{path}: {error.message}", _HINT) from error
+    inputs = {}
+    for name, item in where.table("inputs").items():
+        one = _Object(path, item if isinstance(item, dict) else {})
+        if name != "lyrics":  # their text is in the request
+            inputs[name] = _unchanged(path, name, find(one.text("path")), one.text("sha256"))
+    files = where.table("files")
+    sounds = {name: _Object(path, item).text("sha256") for name, item in files.items() if name != "receipt"}
+    suffix = Path(_Object(path, files.get("mix", {})).text("path")).suffix.lower()
+    model = _Object(path, where.table("model")).text("sha256")
+    asked = {str(part.path) for part in _voices(request)} - {str(place) for place in inputs.values()}
+    if asked:
+        raise InputError(f"{path}: {sorted(asked)[0]} is asked for and not among the inputs", _HINT)
+    return Receipt(
+        request, inputs, model, where.text("bits"), suffix, sounds, where.table("machine"), where.table("versions")
+    )
+
+
+def _voices(request: Request) -> tuple[Any, ...]:
+    return request.ref if isinstance(request, SongRequest) else request.target
+
+
+@dataclass(frozen=True)
+class _Object:
+    """A JSON object of a receipt, and how to get at its fields without trust."""
+
+    path: Path
+    data: Any
+
+    def text(self, name: str) -> str:
+        value = self.data.get(name) if isinstance(self.data, dict) else None
+        if not isinstance(value, str) or not value or len(value) > 4096 or "\0" in value:
+            raise InputError(f"{self.path} has no {name} that can be read", _HINT)
+        return value
+
+    def table(self, name: str) -> dict[str, Any]:
+        value = self.data.get(name)
+        if not isinstance(value, dict):
+            raise InputError(f"{self.path} has no {name} that can be read", _HINT)
+        return value
+
+
+def _found(receipt: Path, text: str) -> Path:
+    for place in (Path(text), receipt.parent / text):
+        try:
+            if place.is_file():
+                return place
+        except OSError:  # too long a name
+            break
+    return voices.path_of(text) if text in voices.names() else Path(text)
+
+
+def _unchanged(receipt: Path, name: str, place: Path, sha256: str) -> Path:
+    if not place.is_file():
+        hint = f"put it there, or beside {receipt}"
+        raise InputError(f"{place}, the {name} of {receipt}, is not there any more", hint)
+    if sha256_of(place) != sha256:
+        raise InputError(f"{place}, the {name} of {receipt}, has changed since", "put the file back that was used then")
+    return place
+
+
+# ---------------------------------------------------------------- JSON -> dataclasses
+def _built(kind: Any, value: Any, where: str, find: Callable[[str], Path]) -> Any:
+    """`value` as the type `kind` (of those that requests are made of); what is missing has its default.
+
+    Raises InputError where it does not fit, and UsageError where a request refuses it.
+    """
+    if is_dataclass(kind) and isinstance(kind, type):
+        if not isinstance(value, dict):
+            raise InputError(f"{where} is {_brief(value)}, and must be an object", _HINT)
+        hints = get_type_hints(kind)
+        unknown = set(value) - set(hints)
+        if unknown:
+            raise InputError(f"{where} has {sorted(unknown)[0][:40]!r}, which this version does not know", _HINT)
+        given = {name: _built(hints[name], item, f"{where}.{name}", find) for name, item in value.items()}
+        missing = [f.name for f in fields(kind) if f.name not in given and f.default is f.default_factory]
+        if missing:
+            raise InputError(f"{where} has no {missing[0]}", _HINT)
+        return kind(**given)
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        if value is None and type(None) in arguments:
+            return None
+        return _built(next(one for one in arguments if one is not type(None)), value, where, find)
+    if origin is tuple:
+        if not isinstance(value, list) or len(value) > 1000:
+            raise InputError(f"{where} is {_brief(value)}, and must be a list", _HINT)
+        return tuple(_built(arguments[0], item, f"{where}[{i}]", find) for i, item in enumerate(value))
+    return _plain(kind, value, where, find)
+
+
+def _plain(kind: Any, value: Any, where: str, find: Callable[[str], Path]) -> Any:
+    if kind is Path and isinstance(value, str) and 0 < len(value) <= 4096 and "\0" not in value:
+        return find(value)
+    if kind is float and isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300:
+        return float(value)
+    if kind in (str, bool, int) and type(value) is kind:
+        return value
+    raise InputError(f"{where} is {_brief(value)}, and must be {kind.__name__}", _HINT)
+
+
+def _brief(value: Any) -> str:
+    text = repr(value) if not isinstance(value, int) or abs(value) < 10**20 else "a huge number"
+    return text if len(text) <= 40 else text[:37] + "..."
