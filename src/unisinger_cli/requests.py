@@ -14,6 +14,9 @@ def _brief(value: float) -> str:
     return str(value) if abs(value) < 1e20 or value != value else "a huge number"
 
 
+MOST_TAKES = 50
+
+
 def _within(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:  # nor is NaN
         raise UsageError(
@@ -118,3 +121,7 @@ class Job:
     files: Mapping[str, Path]
     inputs: Mapping[str, Path]
     bits: str = "24"  # of audio.BITS
+    takes: int = 1  # of which the best is kept
+
+    def __post_init__(self) -> None:
+        _within("--takes", self.takes, 1, MOST_TAKES)

@@ -39,7 +39,9 @@ def run(app: Callable[[], object]) -> int:
     except SystemExit as stop:  # how Typer ends, on usage errors, --help and Ctrl-C alike
         code = stop.code if isinstance(stop.code, int) else int(Exit.OK if stop.code is None else Exit.BUG)
         if code == Exit.INTERRUPTED:
-            output.fail("interrupted; nothing was written", "", code)
+            done = output.screen.written
+            kept = f"{len(done)} done: {', '.join(done)}" if done else "nothing was written"
+            output.fail(f"interrupted; {kept}", "", code)
         return code
     except Exception as error:
         if output.screen.debug:

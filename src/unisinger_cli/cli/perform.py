@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
 
 from unisinger_cli.cli import output
-
-if TYPE_CHECKING:
-    from unisinger_cli.requests import Job
+from unisinger_cli.errors import UsageError
+from unisinger_cli.requests import MOST_TAKES, Job, SamplerConfig
 
 
 def perform(job: Job, *, checkpoint: str | None, device: str, threads: int | None) -> None:
@@ -23,9 +24,58 @@ def perform(job: Job, *, checkpoint: str | None, device: str, threads: int | Non
         record = produce(studio, job, reporter, began)
     for note in record["notes"]:
         output.say(f"note: {note}")
+    if "takes" in record:
+        rows = [[f"take {one['take']}", f"merit {one['merit']:.3f}"] for one in record["takes"]]
+        output.say(output.table(rows) + f"\nthe best is take {record['picked']}:")
     measured = record["scores"] | {name: record[name] for name in ("real_time_factor", "peak_memory_mib")}
     output.say(output.table([[name, _shown(value)] for name, value in measured.items()]))
     output.result(record["output"], {key: value for key, value in record.items() if key != "plan"})
+
+
+def perform_takes(
+    job_at: Callable[[Path, SamplerConfig], Job],
+    path: Path,
+    sampler: SamplerConfig,
+    takes: int,
+    pick: str,
+    *,
+    checkpoint: str | None,
+    device: str,
+    threads: int | None,
+) -> None:
+    """Do the best of some takes, written at `path`, or each of them, at NAME.take1.wav and so on.
+
+    `job_at` checks a path and gives the job that writes there. A take that is done stays, whatever becomes of the next.
+    """
+    if pick not in ("best", "all"):
+        raise UsageError(f"--pick is {pick!r}, and must be best or all")
+    if pick == "best":
+        job = replace(job_at(path, sampler), takes=takes)
+        perform(job, checkpoint=checkpoint, device=device, threads=threads)
+        return
+    from unisinger_cli.pipeline.takes import merit, others
+
+    if not 1 <= takes <= MOST_TAKES:
+        raise UsageError(f"--takes is {takes}, and must be from 1 to {MOST_TAKES}")
+    each = [(path.with_name(f"{path.stem}.take{one.take}{path.suffix}"), one) for one in others(sampler, takes)]
+    jobs = [job_at(place, one) for place, one in each]
+    records = []
+    from unisinger_cli.pipeline.produce import produce_all
+    from unisinger_cli.pipeline.studio import Studio
+
+    with output.progress() as reporter:
+        reporter.stage("loading")
+        studio = Studio.open(checkpoint, device=device, threads=threads)
+        for record in produce_all(studio, jobs, reporter):
+            records.append(record)
+            output.screen.written.append(record["output"])
+    for note in records[0]["notes"]:
+        output.say(f"note: {note}")
+    rows = [[record["output"], f"merit {merit(record['scores']):.3f}"] for record in records]
+    output.say(output.table(rows))
+    paths = [record["output"] for record in records]
+    told = [{key: value for key, value in record.items() if key != "plan"} for record in records]
+    output.result("\n".join(paths), {"schema": 1, "outputs": paths, "takes": told})
 
 
 def _shown(value: float | None) -> str:

@@ -137,13 +137,20 @@ def sample(
     return tapes
 
 
+def noise_seed(sampler: SamplerConfig) -> int:
+    """Of the generator of the noise: the seed itself for take 0, another 63-bit number for every other take."""
+    if sampler.take == 0:
+        return sampler.seed
+    return int(np.random.SeedSequence((sampler.seed, sampler.take)).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
 def _noise(
     sampler: SamplerConfig, shape: tuple[int, int], pieces: list[list[tuple[int, int]]], frames: int, device: Any
 ) -> Iterator[torch.Tensor]:
     """Noise [groups, n, channels], from where a piece begins to where the next does."""
     import torch
 
-    generator = torch.Generator().manual_seed(sampler.seed)
+    generator = torch.Generator().manual_seed(noise_seed(sampler))
     for start, end in pairwise([*(piece[0][0] for piece in pieces), frames]):
         yield torch.randn((end - start, *shape), generator=generator).transpose(0, 1).to(device)
 
