@@ -17,6 +17,7 @@ from unisinger_cli.cli.commands.models import models
 from unisinger_cli.cli.commands.plan import plan
 from unisinger_cli.cli.commands.prepare import prepare
 from unisinger_cli.cli.commands.replay import replay
+from unisinger_cli.cli.commands.retake import retake
 from unisinger_cli.cli.commands.separate import separate
 from unisinger_cli.cli.commands.song import song
 from unisinger_cli.cli.commands.train import train
@@ -81,6 +82,7 @@ app.command()(separate)
 app.command()(transcribe)
 app.add_typer(voice, name="voice")
 app.add_typer(models, name="models")
+app.command()(retake)
 app.command()(replay)
 app.command()(inspect)
 app.command()(doctor)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from unisinger_cli.cli import output
 from unisinger_cli.errors import UsageError
@@ -22,6 +23,11 @@ def perform(job: Job, *, checkpoint: str | None, device: str, threads: int | Non
         reporter.stage("loading")
         studio = Studio.open(checkpoint, device=device, threads=threads)
         record = produce(studio, job, reporter, began)
+    tell(record)
+
+
+def tell(record: Mapping[str, Any]) -> None:
+    """What is said of a run: notes and scores on stderr, the result on stdout."""
     for note in record["notes"]:
         output.say(f"note: {note}")
     if "takes" in record:

@@ -17,6 +17,7 @@ from unisinger_cli.requests import ConvertRequest, Request, SongRequest
 
 MOST_BYTES = 1 << 24
 VERBS: dict[str, type[SongRequest] | type[ConvertRequest]] = {"song": SongRequest, "convert": ConvertRequest}
+SOUNDS = ("mix", "vocal", "accomp")  # names of the files that sound
 _HINT = "give the .json file that lies beside what unisinger made"
 
 
@@ -80,7 +81,7 @@ def recall(path: Path) -> Receipt:
         if name != "lyrics":  # their text is in the request
             inputs[name] = _unchanged(path, name, find(one.text("path")), one.text("sha256"))
     files = where.table("files")
-    sounds = {name: _Object(path, item).text("sha256") for name, item in files.items() if name != "receipt"}
+    sounds = {name: _Object(path, item).text("sha256") for name, item in files.items() if name in SOUNDS}
     suffix = Path(_Object(path, files.get("mix", {})).text("path")).suffix.lower()
     model = _Object(path, where.table("model")).text("sha256")
     asked = {str(part.path) for part in _voices(request)} - {str(place) for place in inputs.values()}

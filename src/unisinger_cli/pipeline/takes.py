@@ -10,12 +10,16 @@ from unisinger_cli.pipeline.reporter import Reporter
 from unisinger_cli.requests import SamplerConfig
 from unisinger_cli.types import Result
 
-# What a measure of `pipeline.scores` adds to a take's merit, for each unit of it.
+# What a measure of `pipeline.scores` adds to a take's merit, for each unit of it: 5 cents, 0.05 of likeness to the
+# voice, 0.05 of correlation (it falls with octave jumps, which a median of cents does not see) and one frame in forty
+# that sounds where it should not, or the reverse, are held for equally bad. Of six takes of a song of four lines by the
+# bundled model the standard deviations were 0.006 of likeness, 0.0012 of voicing, 0.1 cents and 0.0001 of correlation:
+# among good takes the voice decides, and one that broke somewhere loses by its pitch or its voicing.
 WEIGHTS = {
     "similarity_to_reference": 1.0,
     "pitch_correlation": 1.0,
-    "pitch_error_cents": -1 / 100,
-    "voicing_error": -1.0,
+    "pitch_error_cents": -0.01,
+    "voicing_error": -2.0,
 }
 WORST = {"similarity_to_reference": 0.0, "pitch_correlation": 0.0, "pitch_error_cents": 100.0, "voicing_error": 1.0}
 
