@@ -84,7 +84,8 @@ def embedded(record: Mapping[str, Any]) -> dict[str, Any]:
         for name, item in record["inputs"].items()
         if name != "lyrics"  # they stand in the request
     }
-    return kept | {"request": _bare(record["request"])}
+    retakes = [one | {"receipt": Path(one["receipt"]).name} for one in record.get("retakes", ())]
+    return kept | {"request": _bare(record["request"])} | ({"retakes": retakes} if retakes else {})
 
 
 def _bare(value: Any) -> Any:

@@ -77,7 +77,7 @@ def measured(studio: Studio, song: Existing) -> list[LineScore]:
 
 
 def _remarks(song: Existing, files: Mapping[str, Path]) -> tuple[str, ...]:
-    if song.receipt.suffix in (".wav", ".flac"):
+    if {song.receipt.suffix, files["mix"].suffix.lower()} <= {".wav", ".flac"}:
         return ()
     return (
         f"{files['mix'].suffix} keeps no samples: all of it was encoded once more, and changed a little everywhere",
