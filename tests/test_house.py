@@ -56,7 +56,6 @@ def test_every_module_imports_without_the_extras(path: Path, monkeypatch: pytest
         "whisper",
         "torchaudio",
         "pyworld",
-        "mido",
         "resemblyzer",
         "silero_vad",
         "ray",

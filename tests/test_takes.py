@@ -17,7 +17,7 @@ from unisinger_cli.errors import UsageError
 from unisinger_cli.pipeline import produce as producing
 from unisinger_cli.pipeline.reporter import Reporter, Silent
 from unisinger_cli.pipeline.studio import Studio
-from unisinger_cli.pipeline.takes import WEIGHTS, best, merit, others
+from unisinger_cli.pipeline.takes import WEIGHTS, best, following, merit
 from unisinger_cli.requests import Job, SamplerConfig, SongRequest
 from unisinger_cli.stages.sample import noise_seed
 from unisinger_cli.types import Result, Stems
@@ -56,7 +56,7 @@ def test_merit(name: str) -> None:
 
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=6))
 def test_the_best_is_the_best_of_its_own_scores(likeness: list[float]) -> None:
-    takes = others(SamplerConfig(), len(likeness))
+    takes = following(SamplerConfig(), len(likeness))
     result, sampler, account = best(Rehearsed(list(likeness)), takes, Silent())
     assert [one["take"] for one in account] == list(range(1, len(likeness) + 1))
     assert sampler.take - 1 == int(np.argmax([merit(one["scores"]) for one in account]))
@@ -90,7 +90,7 @@ def test_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         producing.produce(studio, replace(job("best", SamplerConfig()), takes=2), Silent())
     assert not list(tmp_path.iterdir())
     with pytest.raises(KeyboardInterrupt):
-        list(producing.produce_all(studio, [job(f"t{s.take}", s) for s in others(SamplerConfig(), 2)], Silent()))
+        list(producing.produce_all(studio, [job(f"t{s.take}", s) for s in following(SamplerConfig(), 2)], Silent()))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t1.json", "t1.vocal.wav", "t1.wav"]
 
 

@@ -6,14 +6,18 @@ import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 from conftest import Ran, store, sung
+from unisinger_cli.cli import output
+from unisinger_cli.cli.app import app
 from unisinger_cli.errors import InputError, ModelError, UsageError
 from unisinger_cli.pipeline import voices
-from unisinger_cli.pipeline.voices import Recording, Voice
+from unisinger_cli.pipeline.voicefile import Recording, Voice
 from unisinger_cli.types import Timbre
 
 Run = Callable[..., Ran]
@@ -24,6 +28,13 @@ def saved(name: str = "anna", seed: int = 0, checkpoint: str = "c" * 64) -> Voic
     timbre = Timbre(vector / np.linalg.norm(vector))
     heard = (Recording("take ä.wav", "a" * 64, 3.25), Recording("two.flac", "b" * 64, 1.0))
     return Voice(name, timbre, 'Anna said "yes", 2026', checkpoint, "2026-03-01", heard)
+
+
+def done(*arguments: object, home: Path | None = None) -> Any:
+    """A command, in this process: how it ended."""
+    output.screen = output.Screen()
+    env = None if home is None else {"UNISINGER_HOME": str(home)}
+    return CliRunner().invoke(app, ["voice", *map(str, arguments)], env=env)
 
 
 # ---------------------------------------------------------------- the file
@@ -50,54 +61,53 @@ def test_a_name_cannot_leave_the_folder(name: str) -> None:
         voices.path_of(name)
 
 
-def test_a_damaged_file_is_told() -> None:
-    path = voices.save(saved())
-    path.write_bytes(path.read_bytes()[:200])
-    with pytest.raises(InputError, match="not a saved voice"):
-        voices.load("anna")
-    from safetensors.numpy import save_file
-
-    save_file({"timbre": np.ones(4, np.float32)}, path)  # no metadata at all
-    with pytest.raises(InputError):
-        voices.load("anna")
-    save_file({"timbre": np.ones(4, np.float32)}, path, metadata={"format": voices.FORMAT, "version": "9"})
-    with pytest.raises(InputError, match="version 9"):
-        voices.load("anna")
-
-
 def test_similarity() -> None:
     anna, berta = saved("anna", 0), saved("berta", 1)
-    assert voices.similarity((anna, anna)) == pytest.approx(1)
+    assert voices.similarity(anna, anna) == pytest.approx(1)
     opposite = replace(anna, timbre=Timbre(-anna.timbre.vector))
-    assert voices.similarity((anna, opposite)) == pytest.approx(-1)
-    assert abs(voices.similarity((anna, berta))) < 0.4
+    assert voices.similarity(anna, opposite) == pytest.approx(-1)
+    assert abs(voices.similarity(anna, berta)) < 0.4
     with pytest.raises(ModelError, match="different checkpoints"):
-        voices.similarity((anna, saved("berta", 1, "d" * 64)))
+        voices.similarity(anna, saved("berta", 1, "d" * 64))
 
 
 # ---------------------------------------------------------------- the commands
-def test_add_list_show_compare_remove(unisinger: Run, tmp_path: Path, own_home: Path) -> None:
+def test_add_list_show_compare_remove(
+    unisinger: Run, tmp_path: Path, own_home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     store(tmp_path / "one.wav", sung(1.5, 220).samples)
     store(tmp_path / "two.wav", sung(1.5, 330).samples)
     debug = ("--checkpoint", "debug")
-    added = unisinger("voice", "add", "me", "one.wav", "two.wav", "--consent", "my own voice", *debug)
+    added = unisinger("voice", "add", "me", "one.wav", "two.wav", "--consent", "my own\nvoice", *debug)
     assert (added.code, added.out.strip()) == (0, str(own_home / "voices" / "me.safetensors")), added.err
+    assert "note: " in added.err and "10 s or more" in added.err
     vector = voices.load("me").timbre.vector
     assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-3)
 
-    row = unisinger("voice", "list", "--json").json["voices"][0]
+    row = json.loads(done("list", "--json").stdout)["voices"][0]
     assert row["name"] == "me" and row["consent"] == "my own voice" and row["checkpoint"]
     assert [item["file"] for item in row["recordings"]] == ["one.wav", "two.wav"]
-    assert "my own voice" in unisinger("voice", "show", "me").out
-    alike = unisinger("voice", "compare", "me", "one.wav", "--json", *debug).json["similarity"]
+    assert all(0 < item["checkup"]["sounding"] <= 1.5 for item in row["recordings"])
+    assert any("10 s or more" in note for note in row["done"])
+    shown = done("show", "me").stdout
+    assert "my own voice" in shown and "SNR" in shown and "another than this program's" in shown
+    alike = json.loads(done("compare", "me", "one.wav", "--json", *debug).stdout)["similarity"]
     assert 0.5 < alike <= 1 + 1e-6
-    assert unisinger("voice", "compare", "me", "me").out == "1.000\n"
+    assert done("compare", "me", "me").stdout == "1.000  (usual for one person: 0.68, for two: 0.03)\n"
 
-    again = unisinger("voice", "add", "me", "one.wav", "--consent", "mine", *debug)
-    assert again.code == 3 and "--force" in again.err
-    assert unisinger("voice", "remove", "me").code == 0
-    assert unisinger("voice", "show", "me").code == 3
-    assert json.loads(unisinger("voice", "list", "--json").out)["voices"] == []
+    again = done("add", "me", "one.wav", "--consent", "mine", *debug).exception
+    assert isinstance(again, InputError) and "--force" in again.hint
+    assert done("remove", "me").exit_code == 0
+    assert isinstance(done("show", "me").exception, InputError)
+    assert json.loads(done("list", "--json").stdout)["voices"] == []
+
+
+def test_a_voice_of_another_checkpoint_is_marked() -> None:
+    voices.save(saved("anna"))
+    voices.save(saved("ben", 1, "debug"))
+    anna, ben = done("list", "--checkpoint", "debug").stdout.splitlines()[1:]
+    assert anna.startswith("anna") and " * " in anna and ben.startswith("ben") and " * " not in ben
 
 
 @pytest.mark.parametrize("consent", [[], ["--consent", "  "]])

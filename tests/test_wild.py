@@ -17,12 +17,12 @@ from hypothesis import strategies as st
 from conftest import RATE, store, sung
 from toys import killed_by_three, refused
 from unisinger_cli.audio import read
+from unisinger_cli.audio.snr import snr
 from unisinger_cli.corpus.captions import FIELDS, caption
 from unisinger_cli.corpus.executor import over_processes
 from unisinger_cli.corpus.labels import of_words
 from unisinger_cli.corpus.segments import Lengths, Span, segments
 from unisinger_cli.corpus.shards import join_shards, write_shard
-from unisinger_cli.corpus.snr import snr
 from unisinger_cli.corpus.wild import Drop, Settings, Tools, listen, samples_of
 from unisinger_cli.errors import InputError
 from unisinger_cli.stages.transcribe import HeardWord

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeAlias
@@ -55,11 +55,27 @@ class VoicePart:
 
 
 Voice: TypeAlias = tuple[VoicePart, ...]  # more than one: a blend
+MOST_PARTS = 8
 
 
 def one_voice(path: Path) -> Voice:
     """The voice that one file holds."""
     return (VoicePart(path),)
+
+
+def blend(parts: Sequence[VoicePart]) -> Voice:
+    """The voice between several, its weights made to add up to 1. Raises UsageError for more than eight, or for weights
+    that are all 0."""
+    _weighed("the blend", tuple(parts))
+    whole = sum(part.weight for part in parts)
+    return tuple(VoicePart(part.path, part.weight / whole) for part in parts)
+
+
+def _weighed(name: str, voice: Voice) -> None:
+    if len(voice) > MOST_PARTS:
+        raise UsageError(f"{name} has {len(voice)} parts, and at most {MOST_PARTS} are blended", "blend fewer voices")
+    if voice and not any(part.weight > 0 for part in voice):
+        raise UsageError(f"{name} has no part with a weight over 0", "write it as NAME:0.7,OTHER:0.3")
 
 
 @dataclass(frozen=True)
@@ -79,6 +95,7 @@ class SongRequest:
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
 
     def __post_init__(self) -> None:
+        _weighed("--ref", self.ref)
         if self.bpm is not None:
             _within("--bpm", self.bpm, 40, 240)
         if not (self.lyrics or self.melody or self.plan):
@@ -101,6 +118,7 @@ class ConvertRequest:
     sampler: SamplerConfig = field(default_factory=SamplerConfig)
 
     def __post_init__(self) -> None:
+        _weighed("--target", self.target)
         if self.accomp not in ("none", "new", "keep"):
             raise UsageError(f"accompaniment is {self.accomp!r}, and must be none, new or keep")
         if self.transpose is not None:

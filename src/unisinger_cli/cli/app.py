@@ -17,6 +17,7 @@ from unisinger_cli.cli.commands.models import models
 from unisinger_cli.cli.commands.plan import plan
 from unisinger_cli.cli.commands.prepare import prepare
 from unisinger_cli.cli.commands.replay import replay
+from unisinger_cli.cli.commands.report import report
 from unisinger_cli.cli.commands.retake import retake
 from unisinger_cli.cli.commands.separate import separate
 from unisinger_cli.cli.commands.song import song
@@ -77,6 +78,7 @@ def _options(group: Any, above: str = "") -> settings.Options:
 
 app.command()(song)
 app.command()(convert)
+app.command()(report)
 app.command()(plan)
 app.command()(separate)
 app.command()(transcribe)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unisinger_cli.errors import InputError, UsageError
-from unisinger_cli.requests import Voice, one_voice
+from unisinger_cli.requests import SongRequest, Voice, VoicePart, blend, one_voice
 
 MAX_WORDS = 2000
 MAX_TEXT_BYTES = 1 << 20
@@ -40,8 +40,10 @@ def lyrics_text(path: Path) -> str:
     return text
 
 
-def outputs(path: Path, names: Sequence[str], *, force: bool, inputs: Sequence[Path]) -> dict[str, Path]:
-    """The files that will be written: "mix" at `path`, each of `names` beside it, and the "receipt".
+def outputs(
+    path: Path, names: Sequence[str], *, force: bool, inputs: Sequence[Path], report: bool = False
+) -> dict[str, Path]:
+    """The files that will be written: "mix" at `path`, each of `names` beside it, the "receipt", and perhaps a "page".
 
     Raises UsageError for a format that cannot be written, and what `output` raises for each file.
     """
@@ -52,9 +54,24 @@ def outputs(path: Path, names: Sequence[str], *, force: bool, inputs: Sequence[P
     files = {"mix": path}
     files |= {name: path.with_name(f"{path.stem}.{name}{path.suffix}") for name in names}
     files["receipt"] = path.with_suffix(".json")
+    if report:
+        files["page"] = path.with_suffix(".html")
     for file in files.values():
         output(file, force=force, inputs=inputs)
     return files
+
+
+def bits(asked: str | None, path: Path) -> str:
+    """How samples are stored in a file of that name. Raises UsageError for what its format does not hold."""
+    from unisinger_cli.audio import FORMATS
+
+    held = FORMATS[path.suffix.lower()][1]
+    if asked is None:
+        return "24"
+    if asked not in held or len(held) == 1:
+        has = f"holds {' or '.join(held)}" if len(held) > 1 else "has no bits to choose"
+        raise UsageError(f"--bits is {asked}, and {path.suffix} {has}", "give -o NAME.wav, or leave out --bits")
+    return asked
 
 
 def exports(path: Path, text: str | None, *, force: bool, inputs: Sequence[Path]) -> dict[str, Path]:
@@ -71,35 +88,18 @@ def exports(path: Path, text: str | None, *, force: bool, inputs: Sequence[Path]
     return files
 
 
-def melody(path: Path) -> None:
-    """Raise InputError unless `path` is a melody that can be read; a recording is only checked for its sound."""
-    from unisinger_cli.audio import MAX_SECONDS, examine
-    from unisinger_cli.pipeline.plan import MIDI, MUSICXML, read_melody
+def plannable(request: SongRequest) -> None:
+    """Raise what `pipeline.plan.planned` raises, for a plan or a written melody; of a recording only its sound is
+    checked, and plain lyrics are left to the composer."""
+    from unisinger_cli.audio import read
+    from unisinger_cli.notation.plan_json import LONGEST
+    from unisinger_cli.pipeline.plan import MIDI, MUSICXML, planned
 
-    if path.suffix.lower() in (*MIDI, *MUSICXML):
-        read_melody(path)
-    else:
-        examine(path, min_seconds=MIN_VOICE, max_seconds=MAX_SECONDS)
-
-
-def plan(path: Path) -> None:
-    """Raise InputError unless `path` is a plan, or the receipt of a song."""
-    from unisinger_cli.pipeline.plan import read_plan
-
-    read_plan(path)
-
-
-def bits(asked: str | None, path: Path) -> str:
-    """How samples are stored in a file of that name. Raises UsageError for what its format does not hold."""
-    from unisinger_cli.audio import FORMATS
-
-    held = FORMATS[path.suffix.lower()][1]
-    if asked is None:
-        return "24"
-    if asked not in held or len(held) == 1:
-        has = f"holds {' or '.join(held)}" if len(held) > 1 else "has no bits to choose"
-        raise UsageError(f"--bits is {asked}, and {path.suffix} {has}", "give -o NAME.wav, or leave out --bits")
-    return asked
+    written = request.melody is not None and request.melody.suffix.lower() in (*MIDI, *MUSICXML)
+    if request.plan is not None or written:
+        planned(request, None)
+    elif request.melody is not None:
+        read(request.melody, min_seconds=MIN_VOICE, max_seconds=LONGEST)
 
 
 def output(path: Path, *, force: bool, inputs: Sequence[Path]) -> None:
@@ -140,17 +140,63 @@ def recording(path: Path) -> None:
     examine(path, min_seconds=MIN_SOURCE)
 
 
-def voice(text: str) -> Voice:
-    """What --ref or --target means, checked: a recording, or else the file of a voice of that name."""
+def reference(path: Path) -> None:
+    """Raise InputError unless `path` is sound that a voice can be taken from; see `audio.read`."""
     from unisinger_cli.audio import MAX_SECONDS, examine
+
+    examine(path, min_seconds=MIN_VOICE, max_seconds=MAX_SECONDS)
+
+
+def voice(text: str) -> Voice:
+    """What --ref or --target means, checked: a recording, a voice file, the name of a saved voice, or a blend of such
+    as in "anna:0.7,ben:0.3". A file that exists goes before all else, whatever its name looks like.
+
+    Raises UsageError for a blend that is none, InputError for a part that is not there or cannot be worked with.
+    """
     from unisinger_cli.pipeline import voices
 
-    path = Path(text)
-    if not os.path.lexists(path) and text in voices.names():
-        voices.load(text)
-        return one_voice(voices.path_of(text))
-    examine(path, min_seconds=MIN_VOICE, max_seconds=MAX_SECONDS)
-    return one_voice(path)
+    whole = voices.find(text)
+    if whole is not None:
+        return one_voice(_heard(whole))
+    parts = [_part(piece.strip()) for piece in text.split(",") if piece.strip()]
+    if len(parts) < 2 and all(piece.path == Path(text) for piece in parts):
+        return one_voice(_heard(Path(text)))  # neither is there, and that is told
+    made = blend(parts)
+    for part in made:
+        _heard(part.path)
+    return made
+
+
+def _part(text: str) -> VoicePart:
+    """A part of a blend: a file or a saved voice, then perhaps a colon and its weight."""
+    from unisinger_cli.pipeline import voices
+
+    whole = voices.find(text)
+    if whole is not None:
+        return VoicePart(whole)
+    name, colon, number = text.rpartition(":")
+    try:
+        weight = float(number)
+    except ValueError:
+        colon = ""
+    if not colon or not name:
+        return VoicePart(Path(text))
+    return VoicePart(voices.find(name) or Path(name), weight)
+
+
+def _heard(path: Path) -> Path:
+    """Raise InputError unless `path` is a recording or a voice file; else give it back."""
+    from unisinger_cli.pipeline import voices
+    from unisinger_cli.pipeline.voicefile import is_voice, read_voice
+
+    if not os.path.lexists(path) and voices.names():
+        hint = f"saved voices: {', '.join(voices.names())}"
+        raise InputError(f"{path} does not exist, and no voice is called that", hint)
+    if is_voice(path):
+        read_voice(path)
+    else:
+        reference(path)
+    return path
 
 
 def voice_inputs(name: str, voice: Voice) -> dict[str, Path]:

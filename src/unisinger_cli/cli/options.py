@@ -25,6 +25,9 @@ Bits: TypeAlias = Annotated[
     str | None,
     typer.Option("--bits", metavar="16|24|float", help="Of a sample in a WAV file; FLAC has 16 and 24.  [default: 24]"),
 ]
+Report: TypeAlias = Annotated[
+    bool, typer.Option("--report", help="Write NAME.html too: a page to listen to and look at.")
+]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of a path.")]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no remarks.")]
 Checkpoint: TypeAlias = Annotated[
@@ -86,7 +89,11 @@ Melody: TypeAlias = Annotated[
 ]
 Ref: TypeAlias = Annotated[
     str | None,
-    typer.Option("--ref", metavar="WAV|NAME", help="A recording of the voice, 1 s or more, or a saved voice."),
+    typer.Option(
+        "--ref",
+        metavar="WAV|NAME",
+        help="A recording of the voice, 1 s or more, a saved voice, a voice file, or a blend: anna:0.7,ben:0.3.",
+    ),
 ]
 Seed: TypeAlias = Annotated[
     int,

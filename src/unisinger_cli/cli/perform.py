@@ -59,11 +59,11 @@ def perform_takes(
         job = replace(job_at(path, sampler), takes=takes)
         perform(job, checkpoint=checkpoint, device=device, threads=threads)
         return
-    from unisinger_cli.pipeline.takes import merit, others
+    from unisinger_cli.pipeline.takes import following, merit
 
     if not 1 <= takes <= MOST_TAKES:
         raise UsageError(f"--takes is {takes}, and must be from 1 to {MOST_TAKES}")
-    each = [(path.with_name(f"{path.stem}.take{one.take}{path.suffix}"), one) for one in others(sampler, takes)]
+    each = [(path.with_name(f"{path.stem}.take{one.take}{path.suffix}"), one) for one in following(sampler, takes)]
     jobs = [job_at(place, one) for place, one in each]
     records = []
     from unisinger_cli.pipeline.produce import produce_all

@@ -17,11 +17,11 @@ from numpy.typing import NDArray
 
 from unisinger_cli.audio import mono as mixed_down
 from unisinger_cli.audio import read, resample, whole
+from unisinger_cli.audio.snr import snr
 from unisinger_cli.corpus.captions import FIELDS, Caption, caption
 from unisinger_cli.corpus.labels import of_words
 from unisinger_cli.corpus.pack import NARROW, Row
 from unisinger_cli.corpus.segments import Lengths, Span, segments
-from unisinger_cli.corpus.snr import snr
 from unisinger_cli.corpus.splits import TRAIN
 from unisinger_cli.stages.content import voice_gain
 from unisinger_cli.stages.pitch import track

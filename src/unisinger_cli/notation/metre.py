@@ -32,7 +32,8 @@ def _mean_tempo(tempos: Sequence[tuple[Position, float]], first: Position, last:
     ]
     heard = [(length, bpm) for length, bpm in spans if length > 0]
     minutes = sum(length / bpm for length, bpm in heard)
-    return sum(length for length, _ in heard) / minutes, {bpm for _, bpm in heard}
+    known = {bpm for _, bpm in heard}
+    return (min(known) if len(known) == 1 else sum(length for length, _ in heard) / minutes), known
 
 
 def tune_of(
@@ -63,6 +64,8 @@ def tune_of(
 
     Raises InputError for more than MOST_NOTES notes, more than LONGEST seconds, and where no note can be sung.
     """
+    if not written:
+        raise InputError(f"{file} has no note to sing", "give a file with a melody")
     first, last = min(note[0] for note in written), max(note[1] for note in written)
     quarters, heard = _mean_tempo(tempos or [(0, 120.0)], first, last)
     remarks = list(remarks)

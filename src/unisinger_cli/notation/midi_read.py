@@ -31,6 +31,7 @@ class _Part:
 
     name: str
     notes: list[tuple[int, int, int]] = field(default_factory=list)
+    worded: bool = False  # its track has lyrics
 
     def overlap(self) -> float:
         """Share of the notes that begin, by more than a slip, before the one before has ended."""
@@ -112,7 +113,7 @@ def _song(parsed: Any, file: str) -> _Song:
     for number, track in enumerate(parsed.tracks, 1):
         held: dict[tuple[int, int], int] = {}
         parts: dict[int, _Part] = {}
-        tick, name = 0, ""
+        tick, name, worded = 0, "", False
         for message in track:
             tick += message.time
             kind = message.type
@@ -128,6 +129,7 @@ def _song(parsed: Any, file: str) -> _Song:
                 name = name or _text(message.name)
             elif kind == "lyrics":
                 lyrics.append((tick, _text(message.text, strip=False)))
+                worded = True
             elif kind == "text" and tick > 0:
                 karaoke.append((tick, _text(message.text, strip=False)))
             elif kind == "set_tempo" and message.tempo > 0:
@@ -139,6 +141,7 @@ def _song(parsed: Any, file: str) -> _Song:
         if count > _NOTES:
             raise InputError(f"{file} has over {_NOTES} notes, and a melody may have as many", _HINT)
         for channel, part in parts.items():
+            part.worded = worded
             called = repr(name[:40]) if name else f"track {number}"
             part.name = called + (f", channel {channel + 1}" if len(parts) > 1 else "")
         song.parts += parts.values()
@@ -170,7 +173,7 @@ def _melody(parts: list[_Part], texts: list[tuple[int, str]], resolution: int) -
             starts = sorted({note[0] for note in part.notes})
             found = {_near(starts, tick, resolution // 8) for tick, _ in texts} - {None}
             sung.append((len(found) / max(len(texts), len(starts)), len(found)))
-        best = max(range(len(parts)), key=lambda i: sung[i])
+        best = max(range(len(parts)), key=lambda i: (parts[i].worded, *sung[i]))
         if sung[best][1] >= 0.5 * len({tick for tick, _ in texts}):
             return parts[best], "which has the lyrics"
     named = [part for part in parts if _NAMES.search(part.name)]
@@ -220,7 +223,7 @@ def _words(
         plain = text.strip("\r\n").lstrip("/\\")
         if before is not None and not anew and not plain.startswith(" "):
             found[before] = f"{(found[before] or '').rstrip('-')}-"
-        bare = re.sub(r"[=-]+$", "-", plain.strip()).strip("_+")
+        bare = re.sub(r"[=-]+$", "-", " ".join(plain.split())).strip("_+")
         if bare.strip("-"):
             found[at] = (found[at] or "").rstrip("-") + bare
             lines += [at] if anew and at not in lines[-1:] else []

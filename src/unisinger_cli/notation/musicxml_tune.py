@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
+from itertools import pairwise
 
 from unisinger_cli.errors import InputError
 from unisinger_cli.notation.keys import NAMES
@@ -34,6 +35,8 @@ def read_musicxml_tune(data: bytes, file: str) -> Tune:
     name = sung_part(sheet, file) if worded else next(name for name, notes in sheet.notes.items() if notes)
     voice = main_voice(sheet.notes[name])
     order = _played(sheet, file)
+    if not order:
+        raise InputError(f"{file} has no note to sing: none of its bars is played", _HINT)
     starts = [Fraction(0)]
     for bar, _ in order:
         starts.append(starts[-1] + sheet.lengths[bar])
@@ -148,9 +151,8 @@ def _chords(
         for i, (bar, _) in enumerate(order)
         for at in by_bar.get(bar, ())
     ]
-    ends = [*(position for position, _ in marks[1:]), starts[-1]]
     return [
         (begin, end, *chord)
-        for (begin, chord), end in zip(marks, ends, strict=True)
+        for (begin, chord), (end, _) in pairwise([*marks, (starts[-1], None)])
         if chord is not None and end > begin
     ]

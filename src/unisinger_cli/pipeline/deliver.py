@@ -19,11 +19,11 @@ def deliver(
     *,
     bits: str = "24",
     tags: Mapping[str, str] | None = None,
-    exports: Mapping[str, bytes] | None = None,
+    others: Mapping[str, bytes] | None = None,
     on_grid: bool = False,
 ) -> dict[str, Any]:
     """Write the parts of `stems` that `files` names ("mix", "vocal", "accomp"), the record as its "receipt", and
-    `exports` under their own names.
+    `others` (a page, a score, subtitles) under their own names.
 
     The stems are put on the grid of `bits` before they are summed, so that the mix in a WAV or FLAC file is the
     sum of the stems in theirs, sample for sample; stems that are `on_grid` already are left as they are. Nothing is
@@ -42,13 +42,13 @@ def deliver(
         for name, path in files.items():
             part = parts.get(name)
             told[name] = {"path": str(path)}
-            if exports and name in exports:
-                places[name].write_bytes(exports[name])
             if part is not None:
                 encode(places[name], part, path.suffix, bits)
                 if tags is not None:
                     write_tags(places[name], path.suffix, tags)
                 told[name]["sha256"] = sha256_of(places[name])
         whole = dict(record) | {"files": told}
+        for name, data in (others or {}).items():
+            places[name].write_bytes(data)
         places["receipt"].write_text(strict_json.dumps(whole, indent=1) + "\n", encoding="utf-8")
     return whole

@@ -48,7 +48,7 @@ def read_melody(path: Path) -> Tune:
         return midi_read.read_midi(data_of(path, midi_read.MAX_BYTES, "a MIDI file"), str(path))
     if ending in MUSICXML:
         return read_musicxml_tune(data_of(path, musicxml_read.MAX_BYTES, "a MusicXML score"), str(path))
-    return hummed(read(path, min_seconds=1.0), str(path))
+    return hummed(read(path, min_seconds=1.0, max_seconds=plan_json.LONGEST), str(path))
 
 
 def planned(request: SongRequest, voice: Reference | None) -> tuple[SongPlan, tuple[str, ...]]:

@@ -17,7 +17,7 @@ from unisinger_cli.requests import ConvertRequest, Request, SongRequest
 
 MOST_BYTES = 1 << 24
 VERBS: dict[str, type[SongRequest] | type[ConvertRequest]] = {"song": SongRequest, "convert": ConvertRequest}
-SOUNDS = ("mix", "vocal", "accomp")  # names of the files that sound
+SOUNDS = ("mix", "vocal", "accomp")
 _HINT = "give the .json file that lies beside what unisinger made"
 
 
@@ -85,7 +85,7 @@ def recall(path: Path) -> Receipt:
     sounds = {name: _Object(path, item).text("sha256") for name, item in files.items() if name in SOUNDS}
     suffix = Path(_Object(path, files.get("mix", {})).text("path")).suffix.lower()
     model = _Object(path, where.table("model")).text("sha256")
-    asked = {str(part.path) for part in _voices(request)} - {str(place) for place in inputs.values()}
+    asked = {str(place) for place in _asked(request)} - {str(place) for place in inputs.values()}
     if asked:
         raise InputError(f"{path}: {sorted(asked)[0]} is asked for and not among the inputs", _HINT)
     return Receipt(
@@ -101,8 +101,12 @@ def recall(path: Path) -> Receipt:
     )
 
 
-def _voices(request: Request) -> tuple[Any, ...]:
-    return request.ref if isinstance(request, SongRequest) else request.target
+def _asked(request: Request) -> list[Path]:
+    """The files that a request reads."""
+    if isinstance(request, ConvertRequest):
+        return [request.source, *(part.path for part in request.target)]
+    given = [part.path for part in request.ref] + [request.melody, request.plan]
+    return [path for path in given if path is not None]
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The voice that is asked for: a recording of it, or a saved voice."""
+"""The voice that is asked for: a recording of it, a saved voice, or a blend of several."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from unisinger_cli.audio import read
-from unisinger_cli.errors import ModelError
-from unisinger_cli.pipeline import voices
+from unisinger_cli.errors import InputError, ModelError
 from unisinger_cli.pipeline.studio import Studio
+from unisinger_cli.pipeline.voicefile import is_voice, read_voice
+from unisinger_cli.pipeline.voices import mean_voice
 from unisinger_cli.requests import Voice
 from unisinger_cli.types import Timbre
 
@@ -22,24 +23,26 @@ class Reference:
 
 
 def reference(studio: Studio, voice: Voice) -> Reference:
-    """The voice that is asked for: a part of it, or a blend of several.
+    """The voice that is asked for, or the weighted mean of several; parts that weigh nothing are not heard.
 
     Raises what `_heard` raises.
     """
-    (part,) = voice
-    return _heard(studio, part.path)
+    heard = [(_heard(studio, part.path), part.weight) for part in voice if part.weight > 0]
+    return Reference(*mean_voice([(one.timbre, one.median_midi, weight) for one, weight in heard]))
 
 
 def _heard(studio: Studio, path: Path) -> Reference:
-    """What `path` holds, a recording or a voice of `pipeline.voices`.
+    """What `path` holds, a recording or a voice of `pipeline.voicefile`.
 
     Raises ModelError where another checkpoint measured the voice: its vector means nothing to this one.
     """
-    if path.suffix == ".safetensors":
-        voice = voices.load_file(path)
+    if is_voice(path):
+        voice = read_voice(path)
         if voice.checkpoint != studio.sha256:
-            hint = f"save it again: unisinger voice add {voice.name} RECORDING --force"
+            hint = f"save it again: unisinger voice add {voice.name} RECORDING --force; or name its --checkpoint"
             raise ModelError(f"the voice {voice.name} was measured by another checkpoint", hint)
+        if voice.timbre.vector.size != studio.config.timbre.dim:
+            raise InputError(f"{path} says that this checkpoint measured it, and it cannot have: its vector is damaged")
         return Reference(voice.timbre, voice.median_midi)
     recording = read(path, min_seconds=1.0)
     return Reference(studio.timbre([recording]), studio.median_midi([recording]))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
+from unisinger_cli.backends.memory import give_back
+
 
 class Reporter(Protocol):
     """Progress of one run. Implementations must be cheap: `step` is called for every solver step."""
@@ -42,6 +44,7 @@ class Timed:
 
     def stage(self, name: str) -> None:
         self.done()
+        give_back()
         self._name, self._began = name, time.monotonic()
         self._reporter.stage(name)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from unisinger_cli.backends.weights import sha256_of
 from unisinger_cli.errors import ModelError
 from unisinger_cli.types import Audio, Content, Pitch, Sound, Timbre
 
@@ -26,6 +27,20 @@ def bundled_checkpoint() -> Path:
     package = Path(__file__).resolve().parents[1]
     installed = package / "bundled" / "mini" / FILE
     return installed if installed.is_file() else package.parents[1] / "models" / "mini" / FILE
+
+
+def identity(checkpoint: Path | str | None = None) -> str:
+    """What voices remember of a checkpoint, named as for `Studio.open`: its sha256. Cheap: nothing is loaded.
+
+    Raises ModelError where the file is not there."""
+    if checkpoint is not None and str(checkpoint) == DEBUG:
+        return DEBUG
+    path = bundled_checkpoint() if checkpoint is None else Path(checkpoint)
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        reason = error.strerror or "unreadable"
+        raise ModelError(f"checkpoint {path}: {reason}", "leave out --checkpoint to use the bundled one") from error
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def merit(scores: Mapping[str, float | None]) -> float:
     return sum(weight * found[name] for name, weight in WEIGHTS.items())
 
 
-def others(first: SamplerConfig, count: int) -> list[SamplerConfig]:
+def following(first: SamplerConfig, count: int) -> list[SamplerConfig]:
     """Those of the `count` takes after the one that is given: of take 0, takes 1 to `count`."""
     return [replace(first, take=first.take + i) for i in range(1, count + 1)]
 

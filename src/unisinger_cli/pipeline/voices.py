@@ -1,59 +1,23 @@
-"""Saved voices: a point of the speaker space with a name, so that a recording need not be given each time.
-
-A voice is one safetensors file: the tensor "timbre", float32 [d], and JSON in the metadata that tells from
-which recordings it came, by which checkpoint it was measured (a vector means nothing to another one), and on
-what consent it rests.
-"""
+"""The saved voices: voice files in one folder, each with a name, so that a recording need not be given each time."""
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from datetime import date
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from unisinger_cli.audio import landing
+from unisinger_cli.backends.weights import sha256_of
 from unisinger_cli.errors import InputError, ModelError, UsageError
+from unisinger_cli.pipeline.voicefile import MOST_TEXT, Parent, Voice, read_voice, write_voice
+from unisinger_cli.requests import VoicePart
+from unisinger_cli.stages.timbre import likeness, middle
 from unisinger_cli.types import Timbre
 
-FORMAT = "unisinger-voice"
-VERSION = 1
 _NAME = re.compile(r"\w[\w-]{0,63}")
-
-
-@dataclass(frozen=True)
-class Recording:
-    """A file that a voice was taken from: its name (not its path), sha256 and length in seconds."""
-
-    file: str
-    sha256: str
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Voice:
-    """A saved voice. `checkpoint` is the sha256 of the model that measured it, `created` a date as YYYY-MM-
-    DD.
-    """
-
-    name: str
-    timbre: Timbre
-    consent: str
-    checkpoint: str
-    created: str
-    recordings: tuple[Recording, ...]
-    median_midi: float | None = None  # where the voice lies; None where nothing was voiced
-
-    def described(self) -> dict[str, Any]:
-        """All but the vector, as a JSON-able object."""
-        data = asdict(self)
-        del data["timbre"]
-        return data | {"dim": int(self.timbre.vector.size)}
 
 
 def folder() -> Path:
@@ -77,76 +41,105 @@ def names() -> list[str]:
     return sorted(path.stem for path in folder().glob("*.safetensors") if _NAME.fullmatch(path.stem))
 
 
-def save(voice: Voice, *, force: bool = False) -> Path:
-    """Write a voice. Raises InputError where one of that name exists and `force` is not given."""
-    from safetensors.numpy import save_file
+def find(text: str) -> Path | None:
+    """The file that a user means: one that exists, or else that of the saved voice of that name; None for neither."""
+    saved = path_of(text) if text in names() else None
+    if os.path.lexists(text) and not (saved is not None and Path(text).is_dir()):
+        return Path(text)
+    return saved
 
+
+def voice_of(text: str) -> Voice:
+    """The voice in a file, or the saved one of that name. Raises InputError where there is neither, or no voice."""
+    path = find(text)
+    return load(text) if path is None and _NAME.fullmatch(text) else read_voice(path or Path(text))
+
+
+def save(voice: Voice, *, force: bool = False) -> Path:
+    """Put a voice among the saved ones. Raises InputError where one of that name exists and `force` is not given, or
+    where they have no place."""
     path = path_of(voice.name)
-    if path.exists() and not force:
-        raise InputError(f"there is a voice called {voice.name} already", "add --force to replace it")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    about = {
-        "format": FORMAT,
-        "version": str(VERSION),
-        "voice": json.dumps(voice.described(), ensure_ascii=False),
-    }
-    with landing([path]) as (temporary,):
-        save_file({"timbre": np.ascontiguousarray(voice.timbre.vector, dtype=np.float32)}, temporary, metadata=about)
+    require_free(voice.name, force=force)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = f"the folder {path.parent} cannot be made: {error.strerror}"
+        raise InputError(reason, "set UNISINGER_HOME to another place") from error
+    write_voice(voice, path)
     return path
+
+
+def require_free(name: str, *, force: bool) -> None:
+    """Raise InputError where a voice of that name exists and `force` is not given."""
+    if path_of(name).exists() and not force:
+        raise InputError(f"there is a voice called {name} already", "add --force to replace it")
 
 
 def load(name: str) -> Voice:
     """A saved voice. Raises InputError where there is none of that name, or its file is not a voice."""
+    return read_voice(_there(name))
+
+
+def remove(name: str) -> Path:
+    """Delete a saved voice. Raises InputError where there is none of that name."""
+    path = _there(name)
+    path.unlink()
+    return path
+
+
+def _there(name: str) -> Path:
     path = path_of(name)
     if not path.is_file():
         others = names()
         hint = f"saved voices: {', '.join(others)}" if others else "unisinger voice add NAME RECORDING saves one"
         raise InputError(f"there is no voice called {name}", hint)
-    return load_file(path)
-
-
-def load_file(path: Path) -> Voice:
-    """The voice in a file, called as the file is. Raises InputError where it is not a voice."""
-    from safetensors import SafetensorError, safe_open
-
-    name = path.stem
-    try:
-        with safe_open(path, framework="numpy") as file:
-            about, vector = file.metadata() or {}, file.get_tensor("timbre")
-        if about.get("format") != FORMAT or about.get("version") != str(VERSION):
-            raise InputError(
-                f"{path} is of version {about.get('version')}, and this program reads version {VERSION}",
-                f"save it again: unisinger voice add {name} RECORDING --force",
-            )
-        data = json.loads(about["voice"])
-        recordings = tuple(Recording(**item) for item in data["recordings"])
-        if vector.ndim != 1 or not np.isfinite(vector).all():
-            raise ValueError("its vector is damaged")
-        timbre = Timbre(vector.astype(np.float32))
-        return Voice(
-            name, timbre, data["consent"], data["checkpoint"], data["created"], recordings, data.get("median_midi")
-        )
-    except (SafetensorError, KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{path} is not a saved voice ({error})", f"unisinger voice remove {name}") from error
-
-
-def remove(name: str) -> Path:
-    """Delete a saved voice. Raises InputError where there is none of that name."""
-    path = path_of(name)
-    if not path.is_file():
-        raise InputError(f"there is no voice called {name}", "unisinger voice list")
-    path.unlink()
     return path
 
 
-def similarity(voices: Sequence[Voice]) -> float:
+def similarity(one: Voice, other: Voice) -> float:
     """Cosine of the angle between two voices. Raises ModelError unless one checkpoint measured both."""
-    one, other = voices
-    if one.checkpoint != other.checkpoint:
-        raise ModelError(
-            f"{one.name} and {other.name} were measured by different checkpoints "
-            f"({one.checkpoint[:12]}, {other.checkpoint[:12]})",
-            f"save one of them again: unisinger voice add {other.name} RECORDING --force",
-        )
-    a, b = one.timbre.vector.astype(np.float64), other.timbre.vector.astype(np.float64)
-    return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))
+    _require_comparable([one, other])
+    return likeness(one.timbre.vector, other.timbre.vector)
+
+
+def blend(name: str, parts: Sequence[VoicePart]) -> Voice:
+    """A voice between saved ones: the weighted mean of their vectors brought back to unit length, and of their median
+    pitches as far as they are known. It rests on the consent of all.
+
+    Raises ModelError unless one checkpoint measured all, InputError where a part is not a saved voice.
+    """
+    voices = [read_voice(part.path) for part in parts]
+    _require_comparable(voices)
+    parents = tuple(
+        Parent(voice.name, part.weight, sha256_of(part.path), voice.consent)
+        for voice, part in zip(voices, parts, strict=True)
+    )
+    consent = "; ".join(f"{parent.name}: {parent.consent}" for parent in parents)
+    if len(consent) > MOST_TEXT:
+        raise InputError(f"the consent statements of {name} would have {len(consent)} letters", "blend fewer voices")
+    mixed, midi = mean_voice([(v.timbre, v.median_midi, p.weight) for v, p in zip(voices, parts, strict=True)])
+    today = date.today().isoformat()
+    return Voice(name, mixed, consent, voices[0].checkpoint, today, median_midi=midi, parents=parents)
+
+
+def mean_voice(parts: Sequence[tuple[Timbre, float | None, float]]) -> tuple[Timbre, float | None]:
+    """(Timbre, median pitch as a MIDI note) of a blend of parts, each (timbre, median pitch or None, weight)."""
+    heard = [part for part in parts if part[2] > 0]
+    if len(heard) == 1:
+        return heard[0][:2]
+    known = [(midi, weight) for _, midi, weight in heard if midi is not None]
+    midi = float(np.average([m for m, _ in known], weights=[w for _, w in known])) if known else None
+    return middle(np.stack([timbre.vector for timbre, _, _ in heard]), [weight for _, _, weight in heard]), midi
+
+
+def _require_comparable(voices: Sequence[Voice]) -> None:
+    one = voices[0]
+    for other in voices[1:]:
+        if one.checkpoint != other.checkpoint:
+            raise ModelError(
+                f"{one.name} and {other.name} were measured by different checkpoints "
+                f"({one.checkpoint[:12]}, {other.checkpoint[:12]})",
+                f"save one of them again: unisinger voice add {other.name} RECORDING --force",
+            )
+        if one.timbre.vector.size != other.timbre.vector.size:
+            raise InputError(f"{one.name} and {other.name} say that one checkpoint measured them, and it cannot have")

@@ -52,7 +52,7 @@ def plan_of(tune: Tune, lines: Sequence[PlanLine], language: str, tags: Sequence
     """The song of a tune and of the lines that were set to it; chords are found where the tune has none."""
     score = tune.score
     if not score.chords:
-        score = harmonise(tune.notes, score.bpm, score.beats_per_bar, score.key, score.downbeat, tune.seconds)
+        score = harmonise(tune.notes, score.bpm, score.beats_per_bar, score.key or None, score.downbeat, tune.seconds)
     return SongPlan(tune.seconds, score, tuple(lines), language, tuple(tags))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from unisinger_cli.audio import Tape
+from unisinger_cli.backends.memory import give_back
 from unisinger_cli.types import Floats, Sound
 
 if TYPE_CHECKING:
@@ -41,5 +42,6 @@ def decode(
                 source = harmonics(f0, hop, rate, left, right, phase[:, left])
             found = codec.decode(piece, source)[0].cpu().numpy()
             sound.append(found[None, (first - left) * hop : (first - left + STRETCH) * hop])
+            give_back()
             step(min(first + STRETCH, n), n)
     return sound

@@ -25,9 +25,8 @@ def hummed(recording: Audio, name: str) -> Tune:
     The voice's tuning is the circular mean of how far its notes are from the tempered scale. Raises InputError where no
     note can be told.
     """
-    mono = recording.mono()
     pitch = track(recording, _RATE)
-    level = _level(mono, recording.rate, len(pitch.hz))
+    level = _level(recording.mono(), recording.rate, len(pitch.hz))
     notes = [part for note in notes_of(pitch) for part in _struck_again(note, level)]
     if len(notes) < 2:
         raise InputError(f"{name} has {len(notes)} notes that can be told", "hum the melody clearly, on 'da' or 'na'")

@@ -43,7 +43,7 @@ def preflight(plan: SongPlan, comfortable: float | None) -> tuple[str, ...]:
             where, other = ("above", "lower") if middle > comfortable else ("below", "higher")
             remarks.append(
                 f"the melody lies {abs(middle - comfortable):.0f} semitones {where} where this voice is at ease; "
-                f"write it {other}, or compose with --ref"
+                f"move it {other} by octaves, or make the plan with --ref"
             )
     return tuple(remarks)
 

@@ -35,17 +35,15 @@ def set_lyrics(tune: Tune, lyrics: Lyrics) -> tuple[PlanLine, ...]:
     so few that they would have to be divided into nothing.
     """
     counts = [sum(len(word.syllables) for word in line.words) for line in lyrics.lines]
-    told = f"the words have {sum(counts)} syllables, the tune has {len(tune.notes)} notes"
-    hint = "give the words of this tune, a syllable a note, one line of text a phrase"
-    if (
-        sum(counts) > 2 * len(tune.notes)
-        or len(tune.notes) > _MOST_NOTES * sum(counts)
-        or len(counts) > len(tune.notes)
-    ):
-        raise InputError(f"{told}: they do not fit", hint)
+    lines_told = f"{len(counts)} lines" if len(counts) > 1 else "one line"
+    told = f"the words have {sum(counts)} syllables in {lines_told}, the tune has {len(tune.notes)} notes"
+    if sum(counts) > 2 * len(tune.notes) or len(counts) > len(tune.notes):
+        raise InputError(f"{told}, too few for them", _HINT)
+    if len(tune.notes) > _MOST_NOTES * sum(counts):
+        raise InputError(f"{told}, too many for them", _HINT)
     stretches = _divide(tune, counts)
     if stretches is None:
-        raise InputError(f"{told}, and its rests leave no way to share them out", _HINT)
+        raise InputError(f"{told}, too few to share out among the lines", _HINT)
     lines = []
     for line, count, notes in zip(lyrics.lines, counts, stretches, strict=True):
         groups = _dealt([(note,) for note in notes], count)

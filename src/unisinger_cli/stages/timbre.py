@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 WINDOW = 4.0  # s, as in training
 SHORTEST = 0.5  # s of sounding voice that can be told from another
+# Cosines to compare with, of the bundled model: two halves of a recording, and recordings of two people; means over 25
+# people it was not trained on (models/LOG.md, "The timbre encoder").
+SAME, DIFFERENT = 0.68, 0.03
+_LEAST = 1e-3  # length of a mean that still points somewhere
 
 
 def without_silence(samples: Floats, rate: int) -> Floats:
@@ -33,31 +37,60 @@ def without_silence(samples: Floats, rate: int) -> Floats:
     return kept
 
 
-def timbre(model: UniSinger, recordings: Sequence[Audio]) -> Timbre:
-    """Mean of the unit vectors of all 4 s windows of all recordings, brought back to unit length.
+def sounding(audio: Audio, rate: int) -> Floats:
+    """The stretches of a recording that sound, mono [n] at `rate`, at the level that encoders are used to."""
+    mono = mono_at(audio, rate)
+    return without_silence(mono * np.float32(voice_gain(mono)), rate)
+
+
+def windows(model: UniSinger, audio: Audio) -> Floats:
+    """The unit vectors of a recording's 4 s windows, silence left out: float32 [k, d], in order.
 
     Raises InputError where less than half a second sounds.
     """
     import torch
 
     codec = model.config.codec
+    voiced = sounding(audio, codec.rate)
+    if len(voiced) < SHORTEST * codec.rate:
+        length = len(voiced) / codec.rate
+        raise InputError(
+            f"the reference sounds for {length:.2f} s, and must for {SHORTEST} s or more",
+            "give a longer recording of the voice alone",
+        )
+    count = max(1, round(len(voiced) / (WINDOW * codec.rate)))
+    size = len(voiced) // count // codec.hop * codec.hop
+    pieces = voiced[: count * size].reshape(count, size)
     vectors = []
-    for audio in recordings:
-        mono = mono_at(audio, codec.rate)
-        voiced = without_silence(mono * np.float32(voice_gain(mono)), codec.rate)
-        if len(voiced) < SHORTEST * codec.rate:
-            length = len(voiced) / codec.rate
-            raise InputError(
-                f"the reference sounds for {length:.2f} s, and must for {SHORTEST} s or more",
-                "give a longer recording of the voice alone",
-            )
-        windows = max(1, round(len(voiced) / (WINDOW * codec.rate)))
-        size = len(voiced) // windows // codec.hop * codec.hop
-        pieces = voiced[: windows * size].reshape(windows, size)
-        with torch.inference_mode():
-            device = model.codec.latent_mean.device
-            for start in range(0, windows, 8):
-                batch = torch.from_numpy(pieces[start : start + 8].copy()).to(device)
-                vectors.append(model.timbre(batch).cpu().numpy())
-    mean = np.concatenate(vectors).mean(axis=0)
-    return Timbre((mean / np.linalg.norm(mean)).astype(np.float32))
+    with torch.inference_mode():
+        device = model.codec.latent_mean.device
+        for start in range(0, count, 8):
+            batch = torch.from_numpy(pieces[start : start + 8].copy()).to(device)
+            vectors.append(model.timbre(batch).cpu().numpy())
+    return np.concatenate(vectors)
+
+
+def timbre(model: UniSinger, recordings: Sequence[Audio]) -> Timbre:
+    """Mean of the unit vectors of all 4 s windows of all recordings, brought back to unit length.
+
+    Raises InputError where less than half a second sounds.
+    """
+    return middle(np.concatenate([windows(model, audio) for audio in recordings]))
+
+
+def middle(vectors: Floats, weights: Sequence[float] | None = None) -> Timbre:
+    """The weighted mean of unit vectors [k, d], brought back to unit length; all weigh the same unless told.
+
+    Raises InputError where they cancel each other out.
+    """
+    mean = np.average(vectors.astype(np.float64), axis=0, weights=weights)
+    length = float(np.linalg.norm(mean))
+    if length < _LEAST:
+        raise InputError("these voices cancel each other out", "blend others")
+    return Timbre((mean / length).astype(np.float32))
+
+
+def likeness(one: Floats, other: Floats) -> float:
+    """Cosine of the angle between two vectors [d]: 1 for the same voice; SAME and DIFFERENT are what to expect."""
+    a, b = one.astype(np.float64), other.astype(np.float64)
+    return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))

@@ -18,7 +18,12 @@ def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="The recording: a solo vocal, or a mix.")],
     target: Annotated[
         str,
-        typer.Option("--target", "-t", metavar="WAV|NAME", help="A recording of the new voice, 1 s or more."),
+        typer.Option(
+            "--target",
+            "-t",
+            metavar="WAV|NAME",
+            help="The new voice: a recording, 1 s or more, a saved voice, a voice file, or a blend: anna:0.7,ben:0.3.",
+        ),
     ],
     with_accomp: Annotated[
         bool, typer.Option("--with-accomp", help="Make a new accompaniment for the converted vocal.")
@@ -44,6 +49,7 @@ def convert(
     pick: options.Pick = "best",
     out: options.Output = None,
     bits: options.Bits = None,
+    report: options.Report = False,
     force: options.Force = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -81,7 +87,7 @@ def convert(
     stems = ("vocal", "accomp") if with_accomp or keep_accomp else ("vocal",)
 
     def job_at(place: Path, sampler: SamplerConfig) -> Job:
-        files = checks.outputs(place, stems, force=force, inputs=list(inputs.values()))
+        files = checks.outputs(place, stems, force=force, inputs=list(inputs.values()), report=report)
         return Job(replace(request, sampler=sampler), files, inputs, checks.bits(bits, place))
 
     perform_takes(job_at, path, request.sampler, takes, pick, checkpoint=checkpoint, device=device, threads=threads)

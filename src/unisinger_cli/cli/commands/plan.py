@@ -61,6 +61,10 @@ def plan(
     again = words is not None and words.suffix.lower() == ".json"
     if words is None and melody is None:
         raise UsageError("there is nothing to plan", "give a file of lyrics, or --melody with words of its own")
+    from unisinger_cli.pipeline.plan import MIDI, MUSICXML
+
+    if words is not None and words.suffix.lower() in (*MIDI, *MUSICXML):
+        raise UsageError(f"{words} is a melody, to be given with --melody", f"unisinger plan --melody {words}")
     voice = () if ref is None else checks.voice(ref)
     request = SongRequest(
         lyrics="" if again or words is None else checks.lyrics_text(words),

@@ -38,11 +38,12 @@ def song(
     takes: options.Takes = 1,
     pick: options.Pick = "best",
     out: options.Output = None,
+    bits: options.Bits = None,
+    report: options.Report = False,
     export: Annotated[
         str | None,
         typer.Option("--export", metavar="LIST", help="Also write NAME.mid and so on: mid,lrc,srt,musicxml,plan."),
     ] = None,
-    bits: options.Bits = None,
     force: options.Force = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -77,16 +78,13 @@ def song(
         plan=plan,
         sampler=options.sampler(seed, steps, cfg, cfg_words, cfg_voice, cfg_accomp, take),
     )
-    if melody is not None:
-        checks.melody(melody)
-    if plan is not None:
-        checks.plan(plan)
+    checks.plannable(request)
     given = {"lyrics": lyrics, "melody": melody, "plan": plan}
     inputs = {name: path for name, path in given.items() if path is not None} | checks.voice_inputs("ref", voice)
     path = Path("song.wav") if out is None else out
 
     def job_at(place: Path, sampler: SamplerConfig) -> Job:
-        files = checks.outputs(place, ("vocal", "accomp"), force=force, inputs=list(inputs.values()))
+        files = checks.outputs(place, ("vocal", "accomp"), force=force, inputs=list(inputs.values()), report=report)
         files |= checks.exports(place, export, force=force, inputs=list(inputs.values()))
         return Job(replace(request, sampler=sampler), files, inputs, checks.bits(bits, place))
 

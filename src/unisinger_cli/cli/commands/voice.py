@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from unisinger_cli.cli import checks, options, output
-from unisinger_cli.errors import UsageError
+from unisinger_cli.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from unisinger_cli.pipeline.voices import Voice
+    from unisinger_cli.pipeline.voicefile import Voice
 
 voice = typer.Typer(
     help="Voices saved under a name, for --ref NAME and --target NAME.",
@@ -21,6 +20,9 @@ voice = typer.Typer(
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the voice: letters, digits, - and _.")]
+NameOrFile = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A saved voice, or a voice file.")]
+Replace = Annotated[bool, typer.Option("--force", help="Replace a voice of that name.")]
+MOST_CONSENT = 2000  # characters
 
 
 @voice.command()
@@ -31,7 +33,11 @@ def add(
         str | None,
         typer.Option("--consent", metavar="TEXT", help="Who agreed to what, and when. Kept with the voice."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace a voice of that name.")] = False,
+    solo: Annotated[
+        bool,
+        typer.Option("--solo", help="It is one voice alone, even where it sounds like a mix or like several people."),
+    ] = False,
+    force: Replace = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     checkpoint: options.Checkpoint = None,
@@ -39,54 +45,166 @@ def add(
 ) -> None:
     """Save the voice that is heard in one or more recordings.
 
+    Each is looked over first: how much voice there is, noise, clipping, music behind it (taken out where the extra
+    `separate` is there), other people. What was found and done is told, and kept with the voice.
+
     \b
     Examples:
       unisinger voice add me take1.wav take2.wav --consent "my own voice"
       unisinger voice add anna anna.flac --consent "Anna K. agreed by mail, 2026-03-01, for demos"
     """
     output.screen.json, output.screen.quiet = json, quiet
-    if consent is None or not consent.strip():
+    statement = " ".join((consent or "").split())
+    if not statement:
         raise UsageError("--consent is missing", 'say whose voice it is and who agreed: --consent "my own voice"')
-    from unisinger_cli.errors import InputError
+    if len(statement) > MOST_CONSENT:
+        raise UsageError(f"--consent has {len(statement)} letters, and at most {MOST_CONSENT} are kept", "be brief")
     from unisinger_cli.pipeline import voices
 
-    if voices.path_of(name).exists() and not force:
-        raise InputError(f"there is a voice called {name} already", "add --force to replace it")
-    made = _measured(name, recordings, consent.strip(), checkpoint, device)
+    voices.require_free(name, force=force)
+    made = _measured(name, recordings, statement, checkpoint, device, solo=solo)
+    for note in made.done:
+        output.say(f"note: {note}")
+    path = voices.save(made, force=force)
+    output.result(str(path), {"schema": 1, "output": str(path), "voice": made.described(), "notes": list(made.done)})
+
+
+@voice.command()
+def blend(
+    name: Name,
+    parts: Annotated[str, typer.Argument(metavar="PARTS", help="Saved voices and their shares: anna:0.7,ben:0.3.")],
+    force: Replace = False,
+    json: options.Json = False,
+    quiet: options.Quiet = False,
+) -> None:
+    """Save a voice between others. It rests on the consent of all of them, which is kept with it.
+
+    \b
+    Examples:
+      unisinger voice blend duo anna:0.7,ben:0.3
+    """
+    output.screen.json, output.screen.quiet = json, quiet
+    from unisinger_cli.pipeline import voices
+    from unisinger_cli.pipeline.voicefile import is_voice
+
+    voices.require_free(name, force=force)
+    asked = checks.voice(parts)
+    for part in asked:
+        if not is_voice(part.path):
+            hint = f"unisinger voice add NAME '{part.path}' --consent TEXT, and blend that"
+            raise InputError(f"{part.path} is a recording, and nobody has said on what consent it rests", hint)
+    made = voices.blend(name, asked)
     path = voices.save(made, force=force)
     output.result(str(path), {"schema": 1, "output": str(path), "voice": made.described()})
 
 
-@voice.command("list")
-def list_(json: options.Json = False) -> None:
-    """Show the saved voices."""
-    output.screen.json = json
-    from unisinger_cli.pipeline import voices
+@voice.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A voice file, such as `voice export` writes.")],
+    name: Annotated[
+        str | None, typer.Option("--name", metavar="NAME", help="What to call it.  [default: as the file]")
+    ] = None,
+    force: Replace = False,
+    json: options.Json = False,
+    checkpoint: options.Checkpoint = None,
+) -> None:
+    """Put a voice file, from another machine or another person, among the saved voices.
 
-    found = [voices.load(name) for name in voices.names()]
-    rows = [["NAME", "SECONDS", "CREATED", "CHECKPOINT", "CONSENT"]]
-    for one in found:
-        seconds = sum(recording.seconds for recording in one.recordings)
-        rows.append([one.name, f"{seconds:.1f}", one.created, one.checkpoint[:12], one.consent])
-    text = output.table(rows) if found else "no voices are saved"
-    output.result(text, {"schema": 1, "voices": [one.described() for one in found]})
+    The consent statement in it is kept: read it with `voice show FILE` first, and use the voice for no more than that.
+    """
+    output.screen.json = json
+    from dataclasses import replace
+
+    from unisinger_cli.pipeline import voices
+    from unisinger_cli.pipeline.studio import identity
+    from unisinger_cli.pipeline.voicefile import read_voice
+
+    read = read_voice(file)
+    called = read.name if name is None else name
+    try:
+        voices.require_free(called, force=force)
+    except UsageError as error:
+        raise UsageError(error.message, f"{error.hint}: add --name NAME") from error
+    path = voices.save(replace(read, name=called), force=force)
+    made = voices.load(called)
+    output.say(f"consent: {made.consent}")
+    fits = made.checkpoint == identity(checkpoint)
+    if not fits:
+        output.say(f"note: {called} was measured by another checkpoint, and this one cannot sing with it")
+    output.result(str(path), {"schema": 1, "output": str(path), "voice": made.described() | {"fits": fits}})
 
 
 @voice.command()
-def show(name: Name, json: options.Json = False) -> None:
-    """Show where a voice came from, and on what consent it rests."""
+def export(
+    name: Name,
+    out: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to.  [default: NAME.safetensors]")
+    ] = None,
+    force: options.Force = False,
+    json: options.Json = False,
+) -> None:
+    """Write a saved voice to a file that works on any machine with the same model: --ref FILE, or `voice import`."""
     output.screen.json = json
     from unisinger_cli.pipeline import voices
+    from unisinger_cli.pipeline.voicefile import SUFFIX, write_voice
 
+    path = Path(f"{name}{SUFFIX}") if out is None else out
+    if path.suffix.lower() != SUFFIX:
+        raise UsageError(f"--output is {path}, and must end in {SUFFIX}", f"give -o {path.stem}{SUFFIX}")
     one = voices.load(name)
+    checks.output(path, force=force, inputs=[voices.path_of(name)])
+    write_voice(one, path)
+    output.result(str(path), {"schema": 1, "output": str(path), "voice": one.described()})
+
+
+@voice.command("list")
+def list_(json: options.Json = False, checkpoint: options.Checkpoint = None) -> None:
+    """Show the saved voices. A * marks what another checkpoint measured: it cannot be sung with by this one."""
+    output.screen.json = json
+    from unisinger_cli.pipeline import voices
+    from unisinger_cli.pipeline.studio import identity
+
+    mine, found, damaged = identity(checkpoint), [], []
+    for name in voices.names():
+        try:
+            found.append(voices.load(name))
+        except InputError as error:
+            damaged.append(name)
+            output.say(f"note: {error.message}")
+    rows = [["NAME", "SECONDS", "CREATED", "CHECKPOINT", "CONSENT"]]
+    for one in found:
+        seconds = f"{sum(recording.seconds for recording in one.recordings):.1f}" if one.recordings else "blend"
+        mark = "" if one.checkpoint == mine else " *"
+        rows.append([one.name, seconds, one.created, one.checkpoint[:12] + mark, one.consent])
+    text = output.table(rows) if found else "no voices are saved"
+    told = [one.described() | {"fits": one.checkpoint == mine} for one in found]
+    output.result(text, {"schema": 1, "voices": told, "damaged": damaged})
+
+
+@voice.command()
+def show(name: NameOrFile, json: options.Json = False, checkpoint: options.Checkpoint = None) -> None:
+    """Show where a voice came from, what was found in its recordings, and on what consent it rests."""
+    output.screen.json = json
+    from unisinger_cli.pipeline import voices
+    from unisinger_cli.pipeline.studio import identity
+
+    one = voices.voice_of(name)
+    fits = one.checkpoint == identity(checkpoint)
     rows = [
         ["name", one.name],
         ["consent", one.consent],
         ["created", one.created],
-        ["checkpoint", one.checkpoint],
+        ["checkpoint", one.checkpoint + ("" if fits else " (another than this program's)")],
     ]
-    rows += [["recording", f"{item.file}  {item.seconds:.1f} s  {item.sha256}"] for item in one.recordings]
-    output.result(output.table(rows), {"schema": 1, "voice": one.described()})
+    for item in one.recordings:
+        rows.append(["recording", f"{item.file}  {item.seconds:.1f} s  {item.sha256}"])
+        if item.checkup is not None:
+            found = item.checkup
+            told = f"{found.sounding:.1f} s of voice, SNR {found.snr:.0f} dB, {100 * found.clipped:.1f} % clipped"
+            rows.append(["", told + ("" if found.alike is None else f", parts alike by {found.alike:.2f}")])
+    rows += [["part", f"{parent.name}  {100 * parent.weight:.0f} %  {parent.sha256}"] for parent in one.parents]
+    rows += [["note", note] for note in one.done]
+    output.result(output.table(rows), {"schema": 1, "voice": one.described() | {"fits": fits}})
 
 
 @voice.command()
@@ -101,13 +219,15 @@ def remove(name: Name, json: options.Json = False) -> None:
 
 @voice.command()
 def compare(
-    one: Annotated[str, typer.Argument(metavar="NAME|WAV", help="A saved voice or a recording.")],
-    other: Annotated[str, typer.Argument(metavar="NAME|WAV", help="Another.")],
+    one: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A saved voice, a voice file or a recording.")],
+    other: Annotated[str, typer.Argument(metavar="NAME|FILE", help="Another.")],
     json: options.Json = False,
     checkpoint: options.Checkpoint = None,
     device: options.Device = "auto",
 ) -> None:
     """Tell how alike two voices are: the cosine of their angle in the speaker space, 1 for the same.
+
+    Beside it stands what the model finds, on average, for two recordings of one person and of two.
 
     \b
     Examples:
@@ -116,27 +236,44 @@ def compare(
     """
     output.screen.json = json
     from unisinger_cli.pipeline import voices
+    from unisinger_cli.stages.timbre import DIFFERENT, SAME
 
-    both = [
-        voices.load(text) if text in voices.names() else _measured(text, [Path(text)], "", checkpoint, device)
-        for text in (one, other)
-    ]
-    alike = voices.similarity(both)
-    output.result(f"{alike:.3f}", {"schema": 1, "one": one, "other": other, "similarity": alike})
+    alike = voices.similarity(*_both((one, other), checkpoint, device))
+    usual = {"same": SAME, "different": DIFFERENT}
+    told = f"{alike:.3f}  (usual for one person: {SAME:.2f}, for two: {DIFFERENT:.2f})"
+    output.result(told, {"schema": 1, "one": one, "other": other, "similarity": alike, "usual": usual})
 
 
-def _measured(name: str, recordings: list[Path], consent: str, checkpoint: str | None, device: str) -> Voice:
-    """A voice from recordings, not saved yet."""
+def _both(texts: tuple[str, str], checkpoint: str | None, device: str) -> list[Voice]:
+    """Saved voices, those in voice files, or those of recordings as they are."""
     from unisinger_cli.audio import read
-    from unisinger_cli.backends.weights import sha256_of
+    from unisinger_cli.pipeline import voices
     from unisinger_cli.pipeline.studio import Studio
-    from unisinger_cli.pipeline.voices import Recording, Voice
+    from unisinger_cli.pipeline.voicefile import Voice, is_voice
+    from unisinger_cli.types import Audio
 
-    sounds = [read(path, min_seconds=checks.MIN_VOICE) for path in recordings]
-    studio = Studio.open(checkpoint, device=device)
-    heard = tuple(
-        Recording(path.name, sha256_of(path), round(sound.seconds, 3))
-        for path, sound in zip(recordings, sounds, strict=True)
-    )
-    today, median = date.today().isoformat(), studio.median_midi(sounds)
-    return Voice(name, studio.timbre(sounds), consent, studio.sha256, today, heard, median)
+    heard: list[Voice | Audio] = []
+    for text in texts:
+        path = voices.find(text) or Path(text)
+        heard.append(voices.voice_of(text) if is_voice(path) else read(path, min_seconds=checks.MIN_VOICE))
+    if any(isinstance(each, Audio) for each in heard):
+        studio = Studio.open(checkpoint, device=device)
+    return [
+        Voice(text, studio.timbre([each]), "", studio.sha256, "") if isinstance(each, Audio) else each
+        for text, each in zip(texts, heard, strict=True)
+    ]
+
+
+def _measured(
+    name: str, recordings: list[Path], consent: str, checkpoint: str | None, device: str, *, solo: bool
+) -> Voice:
+    """A voice from recordings, not saved yet."""
+    from unisinger_cli.pipeline.enrol import enrol
+    from unisinger_cli.pipeline.studio import Studio
+
+    for path in recordings:
+        checks.reference(path)
+    with output.progress() as reporter:
+        reporter.stage("loading")
+        studio = Studio.open(checkpoint, device=device)
+        return enrol(studio, name, recordings, consent, reporter, solo=solo)
