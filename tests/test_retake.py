@@ -21,7 +21,7 @@ from unisinger_cli.errors import UnisingerError
 from unisinger_cli.model.config import PRESETS
 from unisinger_cli.model.unisinger import UniSinger
 from unisinger_cli.pipeline.existing import existing, take_curve
-from unisinger_cli.pipeline.lines import passages
+from unisinger_cli.pipeline.lines import passages, reworded
 from unisinger_cli.pipeline.produce import produce
 from unisinger_cli.pipeline.reporter import Silent
 from unisinger_cli.pipeline.retake import retake
@@ -169,12 +169,30 @@ def test_no_such_line(text: str) -> None:
     assert numbers(["3", "1-2,2"], WORDS.splitlines()) == {1, 2, 3}
 
 
+def test_other_words(studio: Studio, place: Path) -> None:
+    """Other words on the same notes; as many syllables, or an error that tells how many."""
+    song = existing(place / "song.json")
+    plan = reworded(song.plan, 1, "beyond the tree")
+    assert [s.notes for line in plan.lines for s in line.syllables] == [
+        s.notes for line in song.plan.lines for s in line.syllables
+    ]
+    assert [line.text for line in plan.lines] == ["the morning comes", "beyond the tree", "and I will sing"]
+    files = outputs(place / "words.wav", ("vocal", "accomp"), force=True, inputs=())
+    asked = replace(song.request.sampler, take=1)
+    retake(studio, replace(song, plan=plan), {2}, asked, files, Silent(), "beyond the tree")
+    made = existing(place / "words.json")
+    assert (made.plan, made.retakes[0].words) == (plan, "beyond the tree")
+    with pytest.raises(UnisingerError, match="3 syllables, and line 2 has 4"):
+        reworded(song.plan, 1, "the tall tree")
+
+
 HOSTILE: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
     "a line that is not there": (lambda r: r.update(retakes=[_entry() | {"lines": [9]}]), "retakes"),
     "no list": (lambda r: r.update(retakes={"lines": 1}), "retakes"),
     "a take of text": (lambda r: r.update(retakes=[_entry() | {"take": "1"}]), "take"),
     "a huge take": (lambda r: r.update(retakes=[_entry() | {"take": 10**400}]), "take"),
     "endless": (lambda r: r.update(retakes=[_entry()] * 2000), "retakes"),
+    "endless words": (lambda r: r.update(retakes=[_entry() | {"words": "a" * 10**5}]), "words"),
     "control characters": (lambda r: r.update(retakes=[_entry() | {"receipt": "a\x1b[2J"}]), "receipt"),
     "a plan of another song": (lambda r: r["plan"].update(seconds=3), "end"),
     "no plan": (lambda r: r.update(plan=None), "plan"),

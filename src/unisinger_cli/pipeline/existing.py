@@ -23,6 +23,7 @@ from unisinger_cli.stages.clock import pitch_frames
 from unisinger_cli.types import Floats, SongPlan, Sound
 
 MOST_RETAKES = 1000
+MOST_LETTERS = 2000  # of the words of a line
 _HINT = "give the .json file that lies beside what `unisinger song` made"
 _BLEND = 0.12  # s over which F0 goes from the curve of one take to that of another
 _LOSSY = 0.1  # s by which a lossy file may be longer or shorter than what went into it
@@ -30,12 +31,14 @@ _LOSSY = 0.1  # s by which a lossy file may be longer or shorter than what went 
 
 @dataclass(frozen=True)
 class Retake:
-    """Lines (from 1) that were sung again, in which take, and in the song of which receipt."""
+    """Lines (from 1) that were sung again, in which take, to which words if to others, and in the song of which
+    receipt."""
 
     lines: tuple[int, ...]
     take: int
     receipt: str
     sha256: str
+    words: str = ""
 
     def told(self) -> dict[str, Any]:
         return asdict(self) | {"lines": list(self.lines)}
@@ -118,7 +121,8 @@ def _listed(root: Field) -> Iterable[Field]:
 
 def _retake(one: Field, lines: int) -> Retake:
     numbers = tuple(number.whole(1, lines) for number in one["lines"].items(lines, 1))
-    return Retake(numbers, one["take"].whole(0, 9999), one["receipt"].text(4096), one["sha256"].text(64))
+    words = one["words"].text(MOST_LETTERS) if one.has("words") else ""
+    return Retake(numbers, one["take"].whole(0, 9999), one["receipt"].text(4096), one["sha256"].text(64), words)
 
 
 def _stem(receipt: Path, told: Field) -> Path:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from unisinger_cli.audio import whole
+from unisinger_cli.errors import InputError
 from unisinger_cli.model.config import VOWELS
 from unisinger_cli.pipeline.scores import pitch_agreement, similarity
 from unisinger_cli.pipeline.studio import Studio
 from unisinger_cli.pipeline.takes import merit
 from unisinger_cli.stages.clock import phoneme_spans
+from unisinger_cli.stages.lyrics import read_lyrics
 from unisinger_cli.types import Audio, Floats, Pitch, PlanLine, SongPlan, Sound, Timbre
 
 _REACH = 0.3  # s; in a long rest, no border lies further from what is sung
@@ -77,6 +79,25 @@ def _onset(line: PlanLine, edges: list[float]) -> float:
     consonants = next((i for i, symbol in enumerate(phonemes) if symbol in VOWELS), 0)
     vowel = max((i for i, edge in enumerate(edges) if edge <= line.start + 1e-6), default=0)
     return edges[max(0, vowel - consonants)]
+
+
+def reworded(plan: SongPlan, line: int, text: str) -> SongPlan:
+    """The plan with other words in one line (from 0), on the same notes.
+
+    Raises InputError unless they have as many syllables, and what `read_lyrics` raises.
+    """
+    lyrics, old = read_lyrics(text, plan.language, name="--words"), plan.lines[line]
+    words = [word for one in lyrics.lines for word in one.words]
+    new = [(word.text if i == 0 else "-", symbols) for word in words for i, symbols in enumerate(word.syllables)]
+    if len(new) != len(old.syllables):
+        hint = f"give as many as there are in: {old.text[:80]}"
+        raise InputError(f"--words has {len(new)} syllables, and line {line + 1} has {len(old.syllables)}", hint)
+    sung = tuple(
+        replace(syllable, text=shown, phonemes=symbols)
+        for syllable, (shown, symbols) in zip(old.syllables, new, strict=True)
+    )
+    changed = replace(old, text=" ".join(text.split()), syllables=sung)
+    return replace(plan, lines=(*plan.lines[:line], changed, *plan.lines[line + 1 :]))
 
 
 @dataclass(frozen=True)

@@ -40,9 +40,10 @@ def retake(
     sampler: SamplerConfig,
     files: Mapping[str, Path],
     reporter: Reporter,
+    words: str = "",
 ) -> dict[str, Any]:
     """Sing lines (numbers from 1) of a song again, with the noise and the pitch curve of the sampler's take, and write
-    it, all files or none; returns its receipt."""
+    it, all files or none; returns its receipt. `words` says that the plan has these in the line now."""
     began, clock = time.monotonic(), Timed(reporter)
     clock.stage("reference")
     timbre = reference(studio, song.request.ref).timbre if song.request.ref else None
@@ -60,7 +61,7 @@ def retake(
     found = scores(studio, stems, condition.pitch, timbre, None)
     done = Result(stems, found, song.plan, clock.done(), (*studio.notes, *_remarks(song, files)))
     reporter.stage("writing")
-    made = Retake(tuple(sorted(set(lines))), sampler.take, str(song.path), song.sha256)
+    made = Retake(tuple(sorted(set(lines))), sampler.take, str(song.path), song.sha256, words)
     written = {name: path for name, path in files.items() if name != "accomp" or accomp is not None}
     seconds = time.monotonic() - began
     record = receipt(studio, song.request, done, written, song.receipt.inputs, seconds, song.receipt.bits)

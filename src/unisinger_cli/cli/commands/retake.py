@@ -33,6 +33,9 @@ def retake(
     take: Annotated[
         int | None, typer.Option("--take", metavar="N", help="Which take, 0 to 9999.  [default: a new one]")
     ] = None,
+    words: Annotated[
+        str | None, typer.Option("--words", metavar="TEXT", help="Other words of as many syllables, on the same notes.")
+    ] = None,
     steps: options.Steps = None,
     cfg_words: options.CfgWords = None,
     cfg_voice: options.CfgVoice = None,
@@ -56,15 +59,20 @@ def retake(
       unisinger retake song.json --line 3
       unisinger retake song.json --line 3 --line 5-7 --take 2 -o better.wav
       unisinger retake song.json --line worst --cfg-words 3
+      unisinger retake song.json --line 2 --words "and all the stars"
     """
     output.screen.json, output.screen.quiet = json, quiet
     from unisinger_cli.pipeline.existing import existing
 
     song = existing(receipt)
     if not line:
+        if words is not None:
+            raise UsageError("--words are for one line", "give its number: --line 3")
         _list(song, _opened(song, checkpoint, device, threads))
         return
     lines = None if line == [WORST] else numbers(line, [one.text for one in song.plan.lines])
+    if words is not None:
+        song = _reworded(song, lines, words)
     path = _beside(receipt, song.receipt.suffix) if out is None else out
     inputs = [receipt, *song.receipt.inputs.values()]
     files = checks.outputs(
@@ -81,7 +89,7 @@ def retake(
         if lines is None:
             reporter.stage("measuring")
             lines = {min(verb.measured(studio, song), key=lambda one: one.merit).number}
-        record = verb.retake(studio, song, lines, asked, files, reporter)
+        record = verb.retake(studio, song, lines, asked, files, reporter, words or "")
     output.say(f"sang {'line' if len(lines) == 1 else 'lines'} {', '.join(map(str, sorted(lines)))}, take {asked.take}")
     tell(record)
 
@@ -100,6 +108,17 @@ def numbers(texts: list[str], lines: list[str]) -> set[int]:
             raise InputError(f"there is no line {text}; the song has {len(lines)}", f"its lines: {told}")
         found |= set(range(first, last + 1))
     return found
+
+
+def _reworded(song: Existing, lines: set[int] | None, words: str) -> Existing:
+    from unisinger_cli.pipeline.existing import MOST_LETTERS
+    from unisinger_cli.pipeline.lines import reworded
+
+    if lines is None or len(lines) != 1:
+        raise UsageError("--words are for one line", "give its number: --line 3")
+    if not words.isprintable() or not 0 < len(words) <= MOST_LETTERS:
+        raise UsageError(f"--words must be one line of 1 to {MOST_LETTERS} letters")
+    return replace(song, plan=reworded(song.plan, min(lines) - 1, words))
 
 
 def _sampler(
