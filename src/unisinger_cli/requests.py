@@ -14,6 +14,9 @@ def _brief(value: float) -> str:
     return str(value) if isinstance(value, float) or abs(value) < 10**20 else "a huge number"
 
 
+MOST_TAKES = 50
+
+
 def _within(name: str, value: float, low: float, high: float) -> None:
     if not low <= value <= high:  # nor is NaN
         raise UsageError(
@@ -136,3 +139,7 @@ class Job:
     files: Mapping[str, Path]
     inputs: Mapping[str, Path]
     bits: str = "24"  # of audio.BITS
+    takes: int = 1  # of which the best is kept
+
+    def __post_init__(self) -> None:
+        _within("--takes", self.takes, 1, MOST_TAKES)

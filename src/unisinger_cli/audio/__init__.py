@@ -8,6 +8,7 @@ from unisinger_cli.audio.levels import decibels, loudness, true_peak
 from unisinger_cli.audio.mastering import CEILING, TARGET_LUFS, master
 from unisinger_cli.audio.reading import LONGEST_SECONDS, MAX_SECONDS, examine, load, read
 from unisinger_cli.audio.shape import at_rate, long, mono, mono_at, quantised, resample, scaled, stereo
+from unisinger_cli.audio.splice import Spliced, crossfade, laid_over
 from unisinger_cli.audio.tags import RECORD, read_record, write_tags
 from unisinger_cli.audio.tape import BLOCK, Tape, blocks, excerpt, record, whole
 from unisinger_cli.audio.writing import BITS, FORMATS, encode, landing, write
@@ -21,13 +22,16 @@ __all__ = [
     "MAX_SECONDS",
     "RECORD",
     "TARGET_LUFS",
+    "Spliced",
     "Tape",
     "at_rate",
     "blocks",
+    "crossfade",
     "decibels",
     "encode",
     "examine",
     "excerpt",
+    "laid_over",
     "landing",
     "load",
     "long",

@@ -56,14 +56,24 @@ def _limited(stems: Stems, envelope: Sound, gain: float) -> Stems:
 
 def _dips(envelope: Sound, gain: float, half: int) -> Iterator[Floats]:
     """The limiter's curve, 1 where nothing is to be done: [1, n], in blocks."""
-    from scipy.signal import oaconvolve
-
-    window = np.hanning(2 * half + 3)[1:-1]
     for start in range(0, envelope.length, BLOCK):
         stop = min(start + BLOCK, envelope.length)
         loud = envelope.read(start - 2 * half, stop + 2 * half)[0]
-        lowest = _sliding_minimum(np.minimum(1.0, CEILING / np.maximum(loud * gain, 1e-9)), half)[half:-half]
-        yield oaconvolve(lowest, window / window.sum(), mode="valid")[None].astype(np.float32)
+        yield _smooth(np.minimum(1.0, CEILING / np.maximum(loud * gain, 1e-9)), half)[None]
+
+
+def smooth_dips(wanted: Floats, half: int) -> Floats:
+    """A smooth curve of gains that is nowhere over the `wanted` ones [n], each of which is 1 or less."""
+    return _smooth(np.pad(wanted, 2 * half, constant_values=1.0), half)
+
+
+def _smooth(wanted: Floats, half: int) -> Floats:
+    """The same without the 2 * `half` values at either end."""
+    from scipy.signal import oaconvolve
+
+    window = np.hanning(2 * half + 3)[1:-1]
+    lowest = _sliding_minimum(wanted, half)[half:-half]
+    return np.asarray(oaconvolve(lowest, window / window.sum(), mode="valid"), dtype=np.float32)
 
 
 def _sliding_minimum(values: Floats, half: int) -> Floats:

@@ -19,6 +19,7 @@ from unisinger_cli.cli.commands.plan import plan
 from unisinger_cli.cli.commands.prepare import prepare
 from unisinger_cli.cli.commands.replay import replay
 from unisinger_cli.cli.commands.report import report
+from unisinger_cli.cli.commands.retake import retake
 from unisinger_cli.cli.commands.separate import separate
 from unisinger_cli.cli.commands.song import song
 from unisinger_cli.cli.commands.train import train
@@ -85,6 +86,7 @@ app.command()(transcribe)
 app.add_typer(voice, name="voice")
 app.add_typer(models, name="models")
 app.command()(batch)
+app.command()(retake)
 app.command()(replay)
 app.command()(inspect)
 app.command()(doctor)

@@ -16,7 +16,6 @@ from typing import NoReturn
 from unisinger_cli.cli import output
 from unisinger_cli.errors import DeviceError, InputError, UnisingerError
 
-
 # How torch, its loader and the C++ library say that there is no more memory.
 _STARVED = ("can't allocate memory", "Cannot allocate memory", "failed to map segment", "bad_alloc", "bad allocation")
 
@@ -43,7 +42,9 @@ def run(app: Callable[[], object]) -> int:
     except SystemExit as stop:  # how Typer ends, on usage errors, --help and Ctrl-C alike
         code = stop.code if isinstance(stop.code, int) else int(Exit.OK if stop.code is None else Exit.BUG)
         if code == Exit.INTERRUPTED:
-            output.fail("interrupted; nothing was written", "", code)
+            done = output.screen.written
+            kept = f"{len(done)} done: {', '.join(done)}" if done else "nothing was written"
+            output.fail(f"interrupted; {kept}", "", code)
         return code
     except Exception as error:
         if output.screen.debug:

@@ -99,6 +99,19 @@ Seed: TypeAlias = Annotated[
     int,
     typer.Option("--seed", envvar="UNISINGER_SEED", show_envvar=False, help="Same seed, same machine, same output."),
 ]
+Take: TypeAlias = Annotated[
+    int,
+    typer.Option("--take", metavar="N", help="Another performance of the same song, 1 to 9999; 0 is the plain one."),
+]
+Takes: TypeAlias = Annotated[
+    int, typer.Option("--takes", metavar="N", help="Sing N other takes, 2 to 50, and keep what --pick says.")
+]
+Pick: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--pick", metavar="best|all", help="The take that measures best, or all, as NAME.take1.wav and so on."
+    ),
+]
 Steps: TypeAlias = Annotated[
     int | None,
     typer.Option(
@@ -153,6 +166,7 @@ def sampler(
     words: float | None,
     voice: float | None,
     accomp: float | None,
+    take: int = 0,
 ) -> SamplerConfig:
     """The sampler that was asked for: an own scale goes before --cfg, that before the default; 0 is 0."""
     usual = SamplerConfig()
@@ -162,6 +176,7 @@ def sampler(
 
     return SamplerConfig(
         seed=seed,
+        take=take,
         steps=usual.steps if steps is None else steps,
         words=scale(words, usual.words),
         voice=scale(voice, usual.voice),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from unisinger_cli import strict_json
@@ -25,6 +25,7 @@ class Screen:
     json: bool = False
     quiet: bool = False
     debug: bool = False
+    written: list[str] = field(default_factory=list)  # what stays if the rest is interrupted
 
 
 screen = Screen()

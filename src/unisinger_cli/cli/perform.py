@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from contextvars import ContextVar
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 from unisinger_cli.cli import output
-
-if TYPE_CHECKING:
-    from unisinger_cli.requests import Job
-
+from unisinger_cli.errors import UsageError
+from unisinger_cli.requests import MOST_TAKES, Job, SamplerConfig
 
 # Where a batch puts the jobs that it reads: `perform` then only hands them over.
 collected: ContextVar[list[Job] | None] = ContextVar("collected", default=None)
@@ -32,11 +34,66 @@ def perform(job: Job, *, checkpoint: str | None, device: str, threads: int | Non
         studio = Studio.open(checkpoint, device=device, threads=threads)
         with alone(job.files["mix"]):
             record = produce(studio, job, reporter, began)
+    tell(record)
+
+
+def tell(record: Mapping[str, Any]) -> None:
+    """What is said of a run: notes and scores on stderr, the result on stdout."""
     for note in record["notes"]:
         output.say(f"note: {note}")
+    if "takes" in record:
+        rows = [[f"take {one['take']}", f"merit {one['merit']:.3f}"] for one in record["takes"]]
+        output.say(output.table(rows) + f"\nthe best is take {record['picked']}:")
     measured = record["scores"] | {name: record[name] for name in ("real_time_factor", "peak_memory_mib")}
     output.say(output.table([[name, _shown(value)] for name, value in measured.items()]))
     output.result(record["output"], {key: value for key, value in record.items() if key != "plan"})
+
+
+def perform_takes(
+    job_at: Callable[[Path, SamplerConfig], Job],
+    path: Path,
+    sampler: SamplerConfig,
+    takes: int,
+    pick: str,
+    *,
+    checkpoint: str | None,
+    device: str,
+    threads: int | None,
+) -> None:
+    """Do the best of some takes, written at `path`, or each of them, at NAME.take1.wav and so on.
+
+    `job_at` checks a path and gives the job that writes there. A take that is done stays, whatever becomes of the next.
+    """
+    if pick not in ("best", "all"):
+        raise UsageError(f"--pick is {pick!r}, and must be best or all")
+    if pick == "best":
+        job = replace(job_at(path, sampler), takes=takes)
+        perform(job, checkpoint=checkpoint, device=device, threads=threads)
+        return
+    from unisinger_cli.pipeline.locks import alone
+    from unisinger_cli.pipeline.produce import produce_all
+    from unisinger_cli.pipeline.studio import Studio
+    from unisinger_cli.pipeline.takes import following, merit
+
+    if not 1 <= takes <= MOST_TAKES:
+        raise UsageError(f"--takes is {takes}, and must be from 1 to {MOST_TAKES}")
+    each = [(path.with_name(f"{path.stem}.take{one.take}{path.suffix}"), one) for one in following(sampler, takes)]
+    jobs, records = [job_at(place, one) for place, one in each], []
+    with output.progress() as reporter, ExitStack() as locks:
+        reporter.stage("loading")
+        studio = Studio.open(checkpoint, device=device, threads=threads)
+        for job in jobs:
+            locks.enter_context(alone(job.files["mix"]))
+        for record in produce_all(studio, jobs, reporter):
+            records.append(record)
+            output.screen.written.append(record["output"])
+    for note in records[0]["notes"]:
+        output.say(f"note: {note}")
+    rows = [[record["output"], f"merit {merit(record['scores']):.3f}"] for record in records]
+    output.say(output.table(rows))
+    paths = [record["output"] for record in records]
+    told = [{key: value for key, value in record.items() if key != "plan"} for record in records]
+    output.result("\n".join(paths), {"schema": 1, "outputs": paths, "takes": told})
 
 
 def _shown(value: float | None) -> str:

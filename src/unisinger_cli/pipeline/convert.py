@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
+
 import numpy as np
 
 from unisinger_cli.audio import Tape, blocks, excerpt, load, long, master, mono, scaled, stereo
@@ -11,11 +14,11 @@ from unisinger_cli.pipeline.render import render
 from unisinger_cli.pipeline.reporter import Reporter, Timed
 from unisinger_cli.pipeline.scores import scores
 from unisinger_cli.pipeline.studio import Studio
-from unisinger_cli.requests import ConvertRequest
+from unisinger_cli.requests import ConvertRequest, SamplerConfig
 from unisinger_cli.stages.harmony import score_from_pitch
 from unisinger_cli.stages.separate import choose_separator, is_mix, separate
 from unisinger_cli.stages.style import tags_of
-from unisinger_cli.types import Floats, Result, Sound, Stems
+from unisinger_cli.types import Condition, Floats, Result, Sound, Stems, Timbre
 
 MOST = 12.0  # dB by which the converted voice is moved towards the dynamics of the source
 
@@ -55,8 +58,35 @@ def _powers(sound: Sound, block: int, count: int) -> Floats:
     return np.asarray(np.concatenate(found))
 
 
-def convert(studio: Studio, request: ConvertRequest, reporter: Reporter) -> Result:
-    """Sing a recording again in the target's voice: task 1, or task 3 with a new accompaniment."""
+@dataclass(frozen=True)
+class ConvertRehearsal:
+    """All that the takes of a conversion share: what was heard in the source, and what is sung."""
+
+    studio: Studio
+    condition: Condition
+    samples: int
+    vocal: Sound
+    backing: Sound | None  # the accompaniment that is kept
+    target: Timbre
+    singer: Timbre
+    shift: float  # semitones
+    seconds_by_stage: dict[str, float]
+
+    def take(self, sampler: SamplerConfig, reporter: Reporter) -> Result:
+        """Sing it: take 0, and others with other noise."""
+        clock, studio = Timed(reporter), self.studio
+        shape = partial(follow, source=mono(self.vocal))
+        stems = render(studio, self.condition, sampler, self.samples, clock, shape)
+        clock.stage("mastering")
+        stems = master(stems if self.backing is None else _with_backing(stems, self.vocal, self.backing))
+        clock.stage("measuring")
+        found = scores(studio, stems, self.condition.pitch, self.target, self.singer)
+        found["transposed_semitones"] = self.shift
+        return Result(stems, found, seconds_by_stage=self.seconds_by_stage | clock.done(), notes=studio.notes)
+
+
+def rehearse_conversion(studio: Studio, request: ConvertRequest, reporter: Reporter) -> ConvertRehearsal:
+    """A recording in the target's voice, up to the singing: task 1, or task 3 with a new accompaniment."""
     clock = Timed(reporter)
     clock.stage("reading")
     source = load(request.source, studio.rate)
@@ -75,12 +105,13 @@ def convert(studio: Studio, request: ConvertRequest, reporter: Reporter) -> Resu
     wanted = pitch.shifted(shift)
     score = score_from_pitch(wanted) if request.accomp == "new" else None
     condition = from_recording(studio.config, content, wanted, target.timbre, score, tags_of(request.style))
-    stems = render(studio, condition, request.sampler, source.length, clock, lambda sung: follow(sung, mono(vocal)))
-    clock.stage("mastering")
-    stems = master(_with_backing(stems, vocal, backing) if request.accomp == "keep" and backing else stems)
-    clock.stage("measuring")
-    found = scores(studio, stems, condition.pitch, target.timbre, singer) | {"transposed_semitones": shift}
-    return Result(stems, found, seconds_by_stage=clock.done(), notes=studio.notes)
+    kept = backing if request.accomp == "keep" else None
+    return ConvertRehearsal(studio, condition, source.length, vocal, kept, target.timbre, singer, shift, clock.done())
+
+
+def convert(studio: Studio, request: ConvertRequest, reporter: Reporter) -> Result:
+    """Sing a recording again in the target's voice."""
+    return rehearse_conversion(studio, request, reporter).take(request.sampler, reporter)
 
 
 def _with_backing(stems: Stems, original: Sound, backing: Sound) -> Stems:

@@ -20,16 +20,21 @@ def deliver(
     bits: str = "24",
     tags: Mapping[str, str] | None = None,
     others: Mapping[str, bytes] | None = None,
+    on_grid: bool = False,
 ) -> dict[str, Any]:
     """Write the parts of `stems` that `files` names ("mix", "vocal", "accomp"), the record as its "receipt", and
     `others` (a page, a score, subtitles) under their own names.
 
     The stems are put on the grid of `bits` before they are summed, so that the mix in a WAV or FLAC file is the
-    sum of the stems in theirs, sample for sample. Nothing is left behind if any of it fails.
+    sum of the stems in theirs, sample for sample; stems that are `on_grid` already are left as they are. Nothing is
+    left behind if any of it fails.
     Returns the record as it was written: its "files" tell the path of each and the sha256 of what sounds.
     """
-    accomp = None if stems.accomp is None else quantised(stems.accomp, bits, seed=1)
-    exact = Stems(quantised(stems.vocal, bits), accomp)
+    if on_grid:
+        exact = stems
+    else:
+        accomp = None if stems.accomp is None else quantised(stems.accomp, bits, seed=1)
+        exact = Stems(quantised(stems.vocal, bits), accomp)
     parts = {"mix": exact.mix, "vocal": exact.vocal, "accomp": exact.accomp}
     told: dict[str, dict[str, str]] = {}
     # the receipt lands last: where it lies, all is there

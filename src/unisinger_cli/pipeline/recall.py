@@ -56,6 +56,7 @@ class Receipt:
     sounds: Mapping[str, str]
     machine: Mapping[str, Any]
     versions: Mapping[str, Any]
+    retaken: bool = False  # some lines were sung again, which the request does not tell
 
 
 def recall(path: Path) -> Receipt:
@@ -90,7 +91,15 @@ def recall(path: Path) -> Receipt:
     if asked:
         raise InputError(f"{path}: {sorted(asked)[0]} is asked for and not among the inputs", _HINT)
     return Receipt(
-        request, inputs, model, where.text("bits"), suffix, sounds, where.table("machine"), where.table("versions")
+        request,
+        inputs,
+        model,
+        where.text("bits"),
+        suffix,
+        sounds,
+        where.table("machine"),
+        where.table("versions"),
+        "retakes" in data,
     )
 
 

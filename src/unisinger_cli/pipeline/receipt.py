@@ -85,7 +85,8 @@ def asked(job: Job) -> dict[str, Any]:
 
 def embedded(record: Mapping[str, Any]) -> dict[str, Any]:
     """What of a receipt goes into the audio itself: nothing that changes from run to run, and no folder of the user."""
-    return {name: record[name] for name in EMBEDDED} | bare(record)
+    retakes = [one | {"receipt": Path(one["receipt"]).name} for one in record.get("retakes", ())]
+    return {name: record[name] for name in EMBEDDED} | bare(record) | ({"retakes": retakes} if retakes else {})
 
 
 def bare(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from unisinger_cli.audio import Tape
 from unisinger_cli.requests import SamplerConfig
@@ -26,6 +28,15 @@ if TYPE_CHECKING:
 
 OVERLAP = 96  # latent frames shared by neighbouring windows, 2.2 s
 TOGETHER = 4  # windows in one pass of the network
+
+
+@dataclass(frozen=True)
+class Known:
+    """Normalised latents that are there already, float32 [groups, frames, channels], and where they stay: `kept`, bool
+    [groups, frames]."""
+
+    latents: Floats
+    kept: NDArray[np.bool_]
 
 
 def windows(frames: int, window: int, overlap: int) -> list[tuple[int, int]]:
@@ -99,13 +110,19 @@ def guidance(c: Condition, sampler: SamplerConfig) -> dict[str, float]:
 
 
 def sample(
-    model: UniSinger, condition: Condition, sampler: SamplerConfig, step: Callable[[int, int], None]
+    model: UniSinger,
+    condition: Condition,
+    sampler: SamplerConfig,
+    step: Callable[[int, int], None],
+    known: Known | None = None,
 ) -> dict[str, Tape]:
     """Normalised latents [channels, frames] of each group of the condition.
 
     Memory does not grow with the length: a solver step is a stream that takes latents in at one end and gives them out
     at the other as soon as all windows over them were seen, and the steps are put one after the other.
     The noise comes from a CPU generator of its own, so that a seed means the same on every device.
+    What is `known` is held, at every step, where the straight line from the noise to it has come (replacement, as in
+    Song et al. 2021, arXiv 2011.13456, app. I.2), so that the rest grows out of it.
     """
     import torch
 
@@ -124,9 +141,11 @@ def sample(
         step(next(passes), sampler.steps * len(pieces))
         return found
 
-    stream = _noise(sampler, (len(config.flow.groups), config.codec.channels), pieces, frames, device)
+    noise = partial(_noise, sampler, (len(config.flow.groups), config.codec.channels), pieces, frames, device)
+    stream = noise()
     for t, following in pairwise(time_grid(sampler.steps).tolist()):
         stream = _solver_step(stream, partial(velocity, t=t), following - t, pieces)
+        stream = stream if known is None else _held(stream, noise(), known, following)
     wanted = {i: group for i, group in enumerate(config.flow.groups) if group in condition.groups}
     tapes = {group: Tape(config.codec.channels, 1) for group in wanted.values()}
     with torch.inference_mode():
@@ -137,13 +156,20 @@ def sample(
     return tapes
 
 
+def noise_seed(sampler: SamplerConfig) -> int:
+    """Of the generator of the noise: the seed itself for take 0, another 63-bit number for every other take."""
+    if sampler.take == 0:
+        return sampler.seed
+    return int(np.random.SeedSequence((sampler.seed, sampler.take)).generate_state(1, np.uint64)[0] >> np.uint64(1))
+
+
 def _noise(
     sampler: SamplerConfig, shape: tuple[int, int], pieces: list[list[tuple[int, int]]], frames: int, device: Any
 ) -> Iterator[torch.Tensor]:
     """Noise [groups, n, channels], from where a piece begins to where the next does."""
     import torch
 
-    generator = torch.Generator().manual_seed(sampler.seed)
+    generator = torch.Generator().manual_seed(noise_seed(sampler))
     for start, end in pairwise([*(piece[0][0] for piece in pieces), frames]):
         yield torch.randn((end - start, *shape), generator=generator).transpose(0, 1).to(device)
 
@@ -179,6 +205,23 @@ def _solver_step(
         final = begins[i + 1] - start if i + 1 < len(pieces) else latent.shape[1]
         yield latent[:, :final] + dt * done[:, :final] / total[:final]
         latent, done, total = latent[:, final:], done[:, final:], total[final:]
+
+
+def _held(
+    stream: Iterator[torch.Tensor], noise: Iterator[torch.Tensor], known: Known, t: float
+) -> Iterator[torch.Tensor]:
+    """Latents at flow time t, with what is known put where its own way from the noise has come."""
+    import torch
+
+    at = 0
+    for latent, start in zip(stream, noise, strict=True):
+        here = slice(at, at + latent.shape[1])
+        there = torch.from_numpy(known.latents[:, here]).to(latent.device)
+        kept = torch.from_numpy(known.kept[:, here]).to(latent.device)[..., None]
+        n = there.shape[1]  # a token may reach over the end
+        held = torch.where(kept, torch.lerp(start[:, :n], there, t), latent[:, :n])
+        yield torch.cat([held, latent[:, n:]], dim=1)
+        at = here.stop
 
 
 def _join(pieces: list[Conditions]) -> Conditions:

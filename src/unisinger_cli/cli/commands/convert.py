@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from unisinger_cli.cli import checks, options, output
-from unisinger_cli.cli.perform import perform
+from unisinger_cli.cli.perform import perform_takes
 from unisinger_cli.errors import UsageError
-from unisinger_cli.requests import ConvertRequest, Job
+from unisinger_cli.requests import ConvertRequest, Job, SamplerConfig
 
 
 def convert(
@@ -43,6 +44,9 @@ def convert(
     cfg_words: options.CfgWords = None,
     cfg_voice: options.CfgVoice = None,
     cfg_accomp: options.CfgAccomp = None,
+    take: options.Take = 0,
+    takes: options.Takes = 1,
+    pick: options.Pick = "best",
     out: options.Output = None,
     bits: options.Bits = None,
     report: options.Report = False,
@@ -63,6 +67,7 @@ def convert(
       unisinger convert vocal.wav --target me.wav -o mine.wav
       unisinger convert vocal.wav --target me.wav --with-accomp --style "acoustic guitar"
       unisinger convert song.mp3 --target me.wav --keep-accomp --transpose -3
+      unisinger convert vocal.wav --target me.wav --takes 4 --pick all
     """
     output.screen.json, output.screen.quiet = json, quiet
     if with_accomp and keep_accomp:
@@ -74,11 +79,15 @@ def convert(
         transpose=options.semitones(transpose),
         separate=separate,
         style=style,
-        sampler=options.sampler(seed, steps, cfg, cfg_words, cfg_voice, cfg_accomp),
+        sampler=options.sampler(seed, steps, cfg, cfg_words, cfg_voice, cfg_accomp, take),
     )
     checks.recording(source)
     path = Path(f"{source.stem}.converted.wav") if out is None else out
     inputs = {"source": source} | checks.voice_inputs("target", request.target)
     stems = ("vocal", "accomp") if with_accomp or keep_accomp else ("vocal",)
-    files = checks.outputs(path, stems, force=force, inputs=list(inputs.values()), report=report)
-    perform(Job(request, files, inputs, checks.bits(bits, path)), checkpoint=checkpoint, device=device, threads=threads)
+
+    def job_at(place: Path, sampler: SamplerConfig) -> Job:
+        files = checks.outputs(place, stems, force=force, inputs=list(inputs.values()), report=report)
+        return Job(replace(request, sampler=sampler), files, inputs, checks.bits(bits, place))
+
+    perform_takes(job_at, path, request.sampler, takes, pick, checkpoint=checkpoint, device=device, threads=threads)

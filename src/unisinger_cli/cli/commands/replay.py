@@ -39,6 +39,9 @@ def replay(
     from unisinger_cli.pipeline.recall import recall
 
     then = recall(receipt)
+    if then.retaken:
+        hint = "replay the song that it was made from, and then: unisinger retake"
+        raise InputError(f"{receipt} is of a song of which lines were sung again", hint)
     if then.suffix not in FORMATS or then.bits not in BITS or then.bits not in FORMATS[then.suffix][1]:
         raise InputError(f"{receipt} names a format that is not written: {then.suffix[:20]}, {then.bits[:20]}")
     path = receipt.with_name(f"{receipt.stem}.replay{then.suffix}") if out is None else out

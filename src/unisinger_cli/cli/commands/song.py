@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from unisinger_cli.cli import checks, options, output
-from unisinger_cli.cli.perform import perform
-from unisinger_cli.requests import Job, SongRequest
+from unisinger_cli.cli.perform import perform_takes
+from unisinger_cli.requests import Job, SamplerConfig, SongRequest
 
 
 def song(
@@ -33,6 +34,9 @@ def song(
     cfg_words: options.CfgWords = None,
     cfg_voice: options.CfgVoice = None,
     cfg_accomp: options.CfgAccomp = None,
+    take: options.Take = 0,
+    takes: options.Takes = 1,
+    pick: options.Pick = "best",
     out: options.Output = None,
     bits: options.Bits = None,
     report: options.Report = False,
@@ -58,6 +62,7 @@ def song(
       unisinger song --lyrics words.txt --style "slow piano ballad" --bpm 70 --seed 3
       unisinger song --lyrics words.txt --melody hum.wav --ref me.wav --export mid,srt
       unisinger song --plan plan.json --ref me.wav
+      unisinger song --lyrics words.txt --ref me.wav --takes 5 --pick best
     """
     output.screen.json, output.screen.quiet = json, quiet
     voice = () if ref is None else checks.voice(ref)
@@ -71,12 +76,16 @@ def song(
         lyrics_name=str(lyrics),
         melody=melody,
         plan=plan,
-        sampler=options.sampler(seed, steps, cfg, cfg_words, cfg_voice, cfg_accomp),
+        sampler=options.sampler(seed, steps, cfg, cfg_words, cfg_voice, cfg_accomp, take),
     )
     checks.plannable(request)
     given = {"lyrics": lyrics, "melody": melody, "plan": plan}
     inputs = {name: path for name, path in given.items() if path is not None} | checks.voice_inputs("ref", voice)
     path = Path("song.wav") if out is None else out
-    files = checks.outputs(path, ("vocal", "accomp"), force=force, inputs=list(inputs.values()), report=report)
-    files |= checks.exports(path, export, force=force, inputs=list(inputs.values()))
-    perform(Job(request, files, inputs, checks.bits(bits, path)), checkpoint=checkpoint, device=device, threads=threads)
+
+    def job_at(place: Path, sampler: SamplerConfig) -> Job:
+        files = checks.outputs(place, ("vocal", "accomp"), force=force, inputs=list(inputs.values()), report=report)
+        files |= checks.exports(place, export, force=force, inputs=list(inputs.values()))
+        return Job(replace(request, sampler=sampler), files, inputs, checks.bits(bits, place))
+
+    perform_takes(job_at, path, request.sampler, takes, pick, checkpoint=checkpoint, device=device, threads=threads)
