@@ -22,6 +22,7 @@ from unisinger_cli.cli.commands.report import report
 from unisinger_cli.cli.commands.retake import retake
 from unisinger_cli.cli.commands.separate import separate
 from unisinger_cli.cli.commands.song import song
+from unisinger_cli.cli.commands.styles import styles
 from unisinger_cli.cli.commands.train import train
 from unisinger_cli.cli.commands.transcribe import transcribe
 from unisinger_cli.cli.commands.voice import voice
@@ -81,6 +82,7 @@ app.command()(song)
 app.command()(convert)
 app.command()(report)
 app.command()(plan)
+app.command()(styles)
 app.command()(separate)
 app.command()(transcribe)
 app.add_typer(voice, name="voice")

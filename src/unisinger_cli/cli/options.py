@@ -7,6 +7,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
+from unisinger_cli.cli import completion
 from unisinger_cli.errors import UsageError
 from unisinger_cli.requests import SamplerConfig
 
@@ -23,7 +24,12 @@ Output: TypeAlias = Annotated[
 Force: TypeAlias = Annotated[bool, typer.Option("--force", help="Overwrite files that exist.")]
 Bits: TypeAlias = Annotated[
     str | None,
-    typer.Option("--bits", metavar="16|24|float", help="Of a sample in a WAV file; FLAC has 16 and 24.  [default: 24]"),
+    typer.Option(
+        "--bits",
+        metavar="16|24|float",
+        autocompletion=completion.bits,
+        help="Of a sample in a WAV file; FLAC has 16 and 24.  [default: 24]",
+    ),
 ]
 Report: TypeAlias = Annotated[
     bool, typer.Option("--report", help="Write NAME.html too: a page to listen to and look at.")
@@ -62,7 +68,8 @@ Style: TypeAlias = Annotated[
         metavar="TEXT",
         envvar="UNISINGER_STYLE",
         show_envvar=False,
-        help="What it should sound like, in words: 'slow piano ballad, calm'.",
+        autocompletion=completion.tags,
+        help="What it should sound like: 'slow piano ballad, calm'; `unisinger styles` lists the words.",
     ),
 ]
 Language: TypeAlias = Annotated[
@@ -71,6 +78,7 @@ Language: TypeAlias = Annotated[
         "--language",
         envvar="UNISINGER_LANGUAGE",
         show_envvar=False,
+        autocompletion=completion.languages,
         help="Of the lyrics: en, de, nl, ja, zh, tr.",
     ),
 ]
@@ -79,7 +87,11 @@ Bpm: TypeAlias = Annotated[
 ]
 Key: TypeAlias = Annotated[
     str | None,
-    typer.Option("--key", help="Such as C:maj, A:min.  [default: composed, to suit the voice, or the melody's]"),
+    typer.Option(
+        "--key",
+        autocompletion=completion.keys,
+        help="Such as C, Am, F#m, Bb:maj.  [default: composed, to suit the voice, or the melody's]",
+    ),
 ]
 Melody: TypeAlias = Annotated[
     Path | None,
@@ -92,6 +104,7 @@ Ref: TypeAlias = Annotated[
     typer.Option(
         "--ref",
         metavar="WAV|NAME",
+        autocompletion=completion.voices,
         help="A recording of the voice, 1 s or more, a saved voice, a voice file, or a blend: anna:0.7,ben:0.3.",
     ),
 ]
@@ -109,7 +122,10 @@ Takes: TypeAlias = Annotated[
 Pick: TypeAlias = Annotated[
     str,
     typer.Option(
-        "--pick", metavar="best|all", help="The take that measures best, or all, as NAME.take1.wav and so on."
+        "--pick",
+        metavar="best|all",
+        autocompletion=completion.picks,
+        help="The take that measures best, or all, as NAME.take1.wav and so on.",
     ),
 ]
 Steps: TypeAlias = Annotated[

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from unisinger_cli.cli import checks, options, output
+from unisinger_cli.cli import checks, completion, options, output
 from unisinger_cli.cli.perform import perform_takes
 from unisinger_cli.errors import UsageError
 from unisinger_cli.requests import ConvertRequest, Job, SamplerConfig
@@ -22,6 +22,7 @@ def convert(
             "--target",
             "-t",
             metavar="WAV|NAME",
+            autocompletion=completion.voices,
             help="The new voice: a recording, 1 s or more, a saved voice, a voice file, or a blend: anna:0.7,ben:0.3.",
         ),
     ],

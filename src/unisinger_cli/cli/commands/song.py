@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from unisinger_cli.cli import checks, options, output
+from unisinger_cli.cli import checks, completion, options, output
 from unisinger_cli.cli.perform import perform_takes
 from unisinger_cli.requests import Job, SamplerConfig, SongRequest
 
@@ -42,7 +42,12 @@ def song(
     report: options.Report = False,
     export: Annotated[
         str | None,
-        typer.Option("--export", metavar="LIST", help="Also write NAME.mid and so on: mid,lrc,srt,musicxml,plan."),
+        typer.Option(
+            "--export",
+            metavar="LIST",
+            autocompletion=completion.exports,
+            help="Also write NAME.mid and so on: mid,lrc,srt,musicxml,plan.",
+        ),
     ] = None,
     force: options.Force = False,
     json: options.Json = False,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unisinger_cli.cli import checks, options, output
+from unisinger_cli.cli import checks, completion, options, output
 from unisinger_cli.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -20,7 +20,17 @@ voice = typer.Typer(
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the voice: letters, digits, - and _.")]
-NameOrFile = Annotated[str, typer.Argument(metavar="NAME|FILE", help="A saved voice, or a voice file.")]
+Saved = Annotated[str, typer.Argument(metavar="NAME", autocompletion=completion.voices, help="Name of a saved voice.")]
+NameOrFile = Annotated[
+    str,
+    typer.Argument(metavar="NAME|FILE", autocompletion=completion.voices, help="A saved voice, or a voice file."),
+]
+Compared = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME|FILE", autocompletion=completion.voices, help="A saved voice, a voice file or a recording."
+    ),
+]
 Replace = Annotated[bool, typer.Option("--force", help="Replace a voice of that name.")]
 MOST_CONSENT = 2000  # characters
 
@@ -72,7 +82,14 @@ def add(
 @voice.command()
 def blend(
     name: Name,
-    parts: Annotated[str, typer.Argument(metavar="PARTS", help="Saved voices and their shares: anna:0.7,ben:0.3.")],
+    parts: Annotated[
+        str,
+        typer.Argument(
+            metavar="PARTS",
+            autocompletion=completion.voices,
+            help="Saved voices and their shares: anna:0.7,ben:0.3.",
+        ),
+    ],
     force: Replace = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -136,7 +153,7 @@ def import_(
 
 @voice.command()
 def export(
-    name: Name,
+    name: Saved,
     out: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to.  [default: NAME.safetensors]")
     ] = None,
@@ -208,7 +225,7 @@ def show(name: NameOrFile, json: options.Json = False, checkpoint: options.Check
 
 
 @voice.command()
-def remove(name: Name, json: options.Json = False) -> None:
+def remove(name: Saved, json: options.Json = False) -> None:
     """Delete a saved voice."""
     output.screen.json = json
     from unisinger_cli.pipeline import voices
@@ -219,8 +236,8 @@ def remove(name: Name, json: options.Json = False) -> None:
 
 @voice.command()
 def compare(
-    one: Annotated[str, typer.Argument(metavar="NAME|FILE", help="A saved voice, a voice file or a recording.")],
-    other: Annotated[str, typer.Argument(metavar="NAME|FILE", help="Another.")],
+    one: Compared,
+    other: Compared,
     json: options.Json = False,
     checkpoint: options.Checkpoint = None,
     device: options.Device = "auto",
