@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from unisinger_cli.cli import output
+from unisinger_cli.cli import checks, output
 from unisinger_cli.errors import UsageError
 from unisinger_cli.requests import MOST_TAKES, Job, SamplerConfig
 
@@ -33,6 +33,7 @@ def perform(job: Job, *, checkpoint: str | None, device: str, threads: int | Non
         reporter.stage("loading")
         studio = Studio.open(checkpoint, device=device, threads=threads)
         with alone(job.files["mix"]):
+            checks.still_free(job)
             record = produce(studio, job, reporter, began)
     tell(record)
 
@@ -84,6 +85,7 @@ def perform_takes(
         studio = Studio.open(checkpoint, device=device, threads=threads)
         for job in jobs:
             locks.enter_context(alone(job.files["mix"]))
+            checks.still_free(job)
         for record in produce_all(studio, jobs, reporter):
             records.append(record)
             output.screen.written.append(record["output"])

@@ -88,6 +88,6 @@ def convert(
 
     def job_at(place: Path, sampler: SamplerConfig) -> Job:
         files = checks.outputs(place, stems, force=force, inputs=list(inputs.values()), report=report)
-        return Job(replace(request, sampler=sampler), files, inputs, checks.bits(bits, place))
+        return Job(replace(request, sampler=sampler), files, inputs, checks.bits(bits, place), overwrite=force)
 
     perform_takes(job_at, path, request.sampler, takes, pick, checkpoint=checkpoint, device=device, threads=threads)

@@ -86,6 +86,6 @@ def song(
     def job_at(place: Path, sampler: SamplerConfig) -> Job:
         files = checks.outputs(place, ("vocal", "accomp"), force=force, inputs=list(inputs.values()), report=report)
         files |= checks.exports(place, export, force=force, inputs=list(inputs.values()))
-        return Job(replace(request, sampler=sampler), files, inputs, checks.bits(bits, place))
+        return Job(replace(request, sampler=sampler), files, inputs, checks.bits(bits, place), overwrite=force)
 
     perform_takes(job_at, path, request.sampler, takes, pick, checkpoint=checkpoint, device=device, threads=threads)
