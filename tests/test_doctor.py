@@ -57,3 +57,20 @@ def test_a_broken_checkpoint_is_told_and_is_no_failure(unisinger: Run, tmp_path:
     assert done.code == 0
     assert done.json["checkpoint"]["found"] and "safetensors" in done.json["checkpoint"]["error"]
     assert unisinger("doctor", "--json", "--checkpoint", "none").json["checkpoint"]["found"] is False
+
+
+@pytest.mark.parametrize("verb", ["song", "convert"])
+def test_dry_run_tells_and_writes_nothing(unisinger: Callable[..., Ran], tmp_path: Path, verb: str) -> None:
+    (tmp_path / "words.txt").write_text("the morning comes across the sea\n")
+    store(tmp_path / "voice.wav", sung(2.0).samples)
+    given = ("--lyrics", "words.txt") if verb == "song" else ("voice.wav", "--target", "voice.wav")
+    before = set(tmp_path.iterdir())
+    once = unisinger(verb, *given, "--checkpoint", "debug", "-o", "o.wav", "--dry-run", "--json")
+    assert once.code == 0, once.err
+    assert set(tmp_path.iterdir()) == before
+    told = once.json
+    assert told["dry_run"] is True and told["files"]["mix"] == "o.wav" and told["memory_mib"] > 100
+    assert told["sound"] == pytest.approx(2, abs=0.01) if verb == "convert" else told["sound"] > 3
+    assert 0 < told["seconds"] < 600
+    (tmp_path / "o.wav").touch()
+    assert unisinger(verb, *given, "--checkpoint", "debug", "-o", "o.wav", "--dry-run").code == 3  # as the run itself

@@ -149,15 +149,15 @@ def distinct(items: Sequence[Item]) -> list[Item]:
     read = {str(path.absolute()): one.name for one in items if one.job is not None for path in one.job.inputs.values()}
     found = []
     for one in items:
-        if one.job is not None:
-            places = {str(path.absolute()) for path in one.job.files.values()}
+        if (job := one.job) is not None:
+            places = {str(path.absolute()) for path in job.files.values()}
             other = next((taken[place] for place in places if place in taken), None)
             source = next((place for place in places if place in read), None)
             if source is not None:
                 told = f"writes what {read[source]} reads: {source}"
                 one = Item(one.name, None, told, "give each job an output of its own", int(exits.Exit.USAGE))
             elif other is not None:
-                told = f"writes what {other} writes: {one.job.files['mix']}"
+                told = f"writes what {other} writes: {job.files['mix']}"
                 one = Item(one.name, None, told, "give each job an output of its own", int(exits.Exit.USAGE))
             else:
                 taken |= dict.fromkeys(places, one.name)

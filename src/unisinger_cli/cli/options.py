@@ -28,6 +28,10 @@ Bits: TypeAlias = Annotated[
 Report: TypeAlias = Annotated[
     bool, typer.Option("--report", help="Write NAME.html too: a page to listen to and look at.")
 ]
+DryRun: TypeAlias = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Check everything, tell how long it will take and what it writes; write nothing."),
+]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of a path.")]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no remarks.")]
 Checkpoint: TypeAlias = Annotated[

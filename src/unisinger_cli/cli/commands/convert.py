@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from unisinger_cli.cli import checks, options, output
-from unisinger_cli.cli.perform import perform_takes
+from unisinger_cli.cli.perform import perform_takes, tell_ahead
 from unisinger_cli.errors import UsageError
 from unisinger_cli.requests import ConvertRequest, Job, SamplerConfig
 
@@ -51,6 +51,7 @@ def convert(
     bits: options.Bits = None,
     report: options.Report = False,
     force: options.Force = False,
+    dry_run: options.DryRun = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     checkpoint: options.Checkpoint = None,
@@ -90,4 +91,5 @@ def convert(
         files = checks.outputs(place, stems, force=force, inputs=list(inputs.values()), report=report)
         return Job(replace(request, sampler=sampler), files, inputs, checks.bits(bits, place), overwrite=force)
 
-    perform_takes(job_at, path, request.sampler, takes, pick, checkpoint=checkpoint, device=device, threads=threads)
+    act = tell_ahead if dry_run else perform_takes
+    act(job_at, path, request.sampler, takes, pick, checkpoint=checkpoint, device=device, threads=threads)

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from unisinger_cli.cli import checks, options, output
-from unisinger_cli.cli.perform import perform_takes
+from unisinger_cli.cli.perform import perform_takes, tell_ahead
 from unisinger_cli.requests import Job, SamplerConfig, SongRequest
 
 
@@ -45,6 +45,7 @@ def song(
         typer.Option("--export", metavar="LIST", help="Also write NAME.mid and so on: mid,lrc,srt,musicxml,plan."),
     ] = None,
     force: options.Force = False,
+    dry_run: options.DryRun = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     checkpoint: options.Checkpoint = None,
@@ -88,4 +89,5 @@ def song(
         files |= checks.exports(place, export, force=force, inputs=list(inputs.values()))
         return Job(replace(request, sampler=sampler), files, inputs, checks.bits(bits, place), overwrite=force)
 
-    perform_takes(job_at, path, request.sampler, takes, pick, checkpoint=checkpoint, device=device, threads=threads)
+    act = tell_ahead if dry_run else perform_takes
+    act(job_at, path, request.sampler, takes, pick, checkpoint=checkpoint, device=device, threads=threads)
