@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from conftest import Ran
+from conftest import Ran, store, sung
 from unisinger_cli import __version__
 from unisinger_cli.cli.commands import doctor
 

@@ -20,7 +20,7 @@ MOST_BYTES = 1 << 26
 MOST_JOBS = 100_000
 COMMANDS = ("song", "convert")
 # What is said once for the whole batch, or has no meaning in it.
-REFUSED = {"json", "quiet", "help", "force", "checkpoint", "device", "threads", "dry-run", "takes", "pick"}
+REFUSED = {"json", "quiet", "help", "force", "checkpoint", "device", "threads", "dry-run", "pick"}
 SWITCHES = {"separate"}  # options that can be said no to
 SOUNDS, WORDS = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".aiff", ".aif", ".m4a"), (".txt", ".lrc")
 
