@@ -233,3 +233,14 @@ def test_example_scripts_run(script: str, place: Path) -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert len(list((place / "out").glob("*.json"))) == len(done.stdout.splitlines()) == (3 if "many" in script else 1)
+
+
+def test_a_job_that_writes_what_another_reads(unisinger: Run, place: Path) -> None:
+    jobs = [
+        {"command": "convert", "input": "vocal.wav", "target": "voice.wav", "separate": False, "output": "a.wav"},
+        {"command": "song", "lyrics": "lyrics.txt", "output": "voice.wav"},
+    ]
+    done = unisinger("batch", "-", "--json", stdin="\n".join(map(json.dumps, jobs)), **DEBUG)
+    assert done.code == 7 and [one["id"] for one in done.json["failures"]] == ["stdin:2"]
+    assert "reads" in done.json["failures"][0]["error"]
+    assert json.loads((place / "a.json").read_text())["request"]["separate"] is False

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from conftest import RATE, Ran, store, sung
 from unisinger_cli.errors import UsageError
 from unisinger_cli.pipeline import produce as producing
+from unisinger_cli.pipeline.recall import done
 from unisinger_cli.pipeline.reporter import Reporter, Silent
 from unisinger_cli.pipeline.studio import Studio
 from unisinger_cli.pipeline.takes import WEIGHTS, best, following, merit
@@ -94,6 +95,16 @@ def test_interrupted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["t1.json", "t1.vocal.wav", "t1.wav"]
 
 
+def test_a_batch_knows_what_is_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The best of two takes is there when it was asked for, and is neither the best of three nor the plain song."""
+    monkeypatch.setattr(producing, "rehearse", lambda *_: Rehearsed([0.2, 0.5]))
+    files = {name: tmp_path / f"s.{name}.wav" for name in ("mix", "vocal")} | {"receipt": tmp_path / "s.json"}
+    job = Job(SongRequest("la la"), files, {}, takes=2)
+    assert not done(job, "debug")
+    assert producing.produce(Studio.open("debug"), job, Silent())["picked"] == 2
+    assert [done(replace(job, takes=takes), "debug") for takes in (1, 2, 3)] == [False, True, False]
+
+
 def test_takes_of_a_song(unisinger: Run, tmp_path: Path) -> None:
     (tmp_path / "lyrics.txt").write_text("the morning comes\n")
     flags = "song", "--lyrics", "lyrics.txt", "--bpm", 140, "--checkpoint", "debug", "--steps", "1"
@@ -104,13 +115,13 @@ def test_takes_of_a_song(unisinger: Run, tmp_path: Path) -> None:
         "best.wav": ("--takes", 2),
         "all.wav": ("--takes", 2, "--pick", "all", "--json"),
     }
-    done = {name: unisinger(*flags, *more, "-o", name) for name, more in runs.items()}
-    assert [one.code for one in done.values()] == [0] * 5, [one.err for one in done.values()]
+    ran = {name: unisinger(*flags, *more, "-o", name) for name, more in runs.items()}
+    assert [one.code for one in ran.values()] == [0] * 5, [one.err for one in ran.values()]
     sound = {path.name: path.read_bytes() for path in tmp_path.glob("*.wav")}
     assert sound["plain.wav"] == sound["zero.wav"]
     assert sound["two.wav"] == sound["all.take2.wav"]
     assert len({sound["plain.wav"], sound["all.take1.wav"], sound["all.take2.wav"]}) == 3
-    assert done["all.wav"].json["outputs"] == ["all.take1.wav", "all.take2.wav"]
+    assert ran["all.wav"].json["outputs"] == ["all.take1.wav", "all.take2.wav"]
     told = json.loads((tmp_path / "best.json").read_text())
     merits = {one["take"]: one["merit"] for one in told["takes"]}
     assert told["picked"] == told["request"]["sampler"]["take"] == max(merits, key=lambda take: merits[take])
@@ -124,9 +135,9 @@ def test_all_is_checked_beforehand(unisinger: Run, tmp_path: Path) -> None:
     store(tmp_path / "out.take3.vocal.wav", sung(1.5).samples, RATE)
     before = sorted(tmp_path.iterdir())
     flags = "convert", "vocal.wav", "--target", "vocal.wav", "--checkpoint", "debug", "-o", "out.wav"
-    done = unisinger(*flags, "--takes", 3, "--pick", "all")
-    assert (done.code, done.out) == (3, "")
-    assert "out.take3.vocal.wav exists" in done.err
+    refused = unisinger(*flags, "--takes", 3, "--pick", "all")
+    assert (refused.code, refused.out) == (3, "")
+    assert "out.take3.vocal.wav exists" in refused.err
     for wrong in (("--takes", 0, "--pick", "all"), ("--takes", 51), ("--pick", "worst")):
         assert unisinger(*flags, *wrong).code == 2
     assert sorted(tmp_path.iterdir()) == before

@@ -139,6 +139,7 @@ class Job:
     files: Mapping[str, Path]
     inputs: Mapping[str, Path]
     bits: str = "24"  # of audio.BITS
+    overwrite: bool = True  # what lies where the files go, should it have come since that was checked
     takes: int = 1  # of which the best is kept
 
     def __post_init__(self) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from unisinger_cli.audio.foreign import SUFFIXES, decoded
 from unisinger_cli.audio.levels import decibels
 from unisinger_cli.audio.shape import resampled
 from unisinger_cli.audio.tape import BLOCK, Tape, record, whole
@@ -70,15 +71,17 @@ def _opened(path: Path, max_seconds: float) -> Iterator[Any]:
     import soundfile
 
     _require_file(path)
-    try:
-        with soundfile.SoundFile(str(path)) as file:
-            _check_header(path, file.samplerate, file.channels, file.frames, max_seconds)
-            yield file
-    except (soundfile.LibsndfileError, RuntimeError) as error:
-        raise InputError(
-            f"{path} is not an audio file that can be read ({_reason(error)})",
-            "give a WAV, FLAC, Ogg or MP3 file",
-        ) from error
+    foreign = path.suffix.lower() in SUFFIXES
+    with decoded(path, max_seconds) if foreign else nullcontext(path) as readable:
+        try:
+            with soundfile.SoundFile(str(readable)) as file:
+                _check_header(path, file.samplerate, file.channels, file.frames, max_seconds)
+                yield file
+        except (soundfile.LibsndfileError, RuntimeError) as error:
+            raise InputError(
+                f"{path} is not an audio file that can be read ({_reason(error)})",
+                "give a WAV, FLAC, Ogg or MP3 file",
+            ) from error
 
 
 def _checked(path: Path, file: Any, min_seconds: float) -> Iterator[Floats]:

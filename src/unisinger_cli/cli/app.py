@@ -35,7 +35,10 @@ EPILOG = (
 
 app = typer.Typer(
     name="unisinger",
-    help="Sing lyrics in a voice from a recording, or sing a recording again in another voice. Offline.",
+    help="Sing lyrics in a voice from a recording, or sing a recording again in another voice. Offline.\n\n"
+    "\b\nExamples:\n"
+    "  unisinger song --lyrics words.txt --ref me.wav -o song.wav\n"
+    "  unisinger convert vocal.wav --target me.wav -o mine.wav",
     epilog=EPILOG,
     no_args_is_help=True,
     pretty_exceptions_enable=False,  # cli.exits speaks to the user

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from unisinger_cli.errors import InputError, UsageError
-from unisinger_cli.requests import SongRequest, Voice, VoicePart, blend, one_voice
+from unisinger_cli.requests import Job, SongRequest, Voice, VoicePart, blend, one_voice
 
 MAX_WORDS = 2000
 MAX_TEXT_BYTES = 1 << 20
@@ -114,6 +114,13 @@ def output(path: Path, *, force: bool, inputs: Sequence[Path]) -> None:
         raise UsageError(f"{path} is an input, not to be overwritten", "choose another name with -o")
     if not force:
         raise InputError(f"{path} exists", "add --force to overwrite it, or choose another name with -o")
+
+
+def still_free(job: Job) -> None:
+    """Raise InputError where an output came to be since it was checked, and may not be overwritten."""
+    there = [path for path in job.files.values() if os.path.lexists(path)]
+    if there and not job.overwrite:
+        raise InputError(f"{there[0]} exists", "add --force to overwrite it, or choose another name with -o")
 
 
 def _writable(folder: Path) -> None:

@@ -43,7 +43,8 @@ def run(app: Callable[[], object]) -> int:
         code = stop.code if isinstance(stop.code, int) else int(Exit.OK if stop.code is None else Exit.BUG)
         if code == Exit.INTERRUPTED:
             done = output.screen.written
-            kept = f"{len(done)} done: {', '.join(done)}" if done else "nothing was written"
+            more = ", ..." if len(done) > 5 else ""
+            kept = f"{len(done)} done: {', '.join(done[:5])}{more}" if done else "nothing was written"
             output.fail(f"interrupted; {kept}", "", code)
         return code
     except Exception as error:

@@ -20,7 +20,8 @@ MOST_BYTES = 1 << 26
 MOST_JOBS = 100_000
 COMMANDS = ("song", "convert")
 # What is said once for the whole batch, or has no meaning in it.
-REFUSED = {"json", "quiet", "help", "force", "checkpoint", "device", "threads", "dry-run", "takes", "pick"}
+REFUSED = {"json", "quiet", "help", "force", "checkpoint", "device", "threads", "dry-run", "pick"}
+SWITCHES = {"separate"}  # options that can be said no to
 SOUNDS, WORDS = (".wav", ".flac", ".mp3", ".ogg", ".opus", ".aiff", ".aif", ".m4a"), (".txt", ".lrc")
 
 
@@ -48,6 +49,8 @@ def arguments(data: Any) -> list[str]:
     for key, value in options.items():
         if key in REFUSED:
             raise UsageError(f'"{key}" cannot stand in a job', "give it to unisinger batch, or leave it out")
+        if value is False and key in SWITCHES:
+            found.append(f"--no-{key}")
         if value is None or value is False:
             continue
         values = value if isinstance(value, list) else [value]
@@ -141,15 +144,20 @@ def text_of(jobs: Path) -> str:
 
 
 def distinct(items: Sequence[Item]) -> list[Item]:
-    """The same, but a job whose output another before it has is none."""
+    """The same, but a job that writes what another before it writes, or any reads, is none."""
     taken: dict[str, str] = {}
+    read = {str(path.absolute()): one.name for one in items if one.job is not None for path in one.job.inputs.values()}
     found = []
     for one in items:
-        if one.job is not None:
-            places = {str(path.absolute()) for path in one.job.files.values()}
+        if (job := one.job) is not None:
+            places = {str(path.absolute()) for path in job.files.values()}
             other = next((taken[place] for place in places if place in taken), None)
-            if other is not None:
-                told = f"writes what {other} writes: {one.job.files['mix']}"
+            source = next((place for place in places if place in read), None)
+            if source is not None:
+                told = f"writes what {read[source]} reads: {source}"
+                one = Item(one.name, None, told, "give each job an output of its own", int(exits.Exit.USAGE))
+            elif other is not None:
+                told = f"writes what {other} writes: {job.files['mix']}"
                 one = Item(one.name, None, told, "give each job an output of its own", int(exits.Exit.USAGE))
             else:
                 taken |= dict.fromkeys(places, one.name)

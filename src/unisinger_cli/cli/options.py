@@ -34,6 +34,10 @@ Bits: TypeAlias = Annotated[
 Report: TypeAlias = Annotated[
     bool, typer.Option("--report", help="Write NAME.html too: a page to listen to and look at.")
 ]
+DryRun: TypeAlias = Annotated[
+    bool,
+    typer.Option("--dry-run", help="Check everything, tell how long it will take and what it writes; write nothing."),
+]
 Json: TypeAlias = Annotated[bool, typer.Option("--json", help="One JSON object on stdout instead of a path.")]
 Quiet: TypeAlias = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no remarks.")]
 Checkpoint: TypeAlias = Annotated[
@@ -106,6 +110,25 @@ Ref: TypeAlias = Annotated[
         metavar="WAV|NAME",
         autocompletion=completion.voices,
         help="A recording of the voice, 1 s or more, a saved voice, a voice file, or a blend: anna:0.7,ben:0.3.",
+    ),
+]
+SavedVoice: TypeAlias = Annotated[
+    str, typer.Argument(metavar="NAME", autocompletion=completion.voices, help="Name of a saved voice.")
+]
+VoiceOrFile: TypeAlias = Annotated[
+    str,
+    typer.Argument(metavar="NAME|FILE", autocompletion=completion.voices, help="A saved voice, or a voice file."),
+]
+Heard: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="NAME|FILE", autocompletion=completion.voices, help="A saved voice, a voice file or a recording."
+    ),
+]
+Blend: TypeAlias = Annotated[
+    str,
+    typer.Argument(
+        metavar="PARTS", autocompletion=completion.voices, help="Saved voices and their shares: anna:0.7,ben:0.3."
     ),
 ]
 Seed: TypeAlias = Annotated[

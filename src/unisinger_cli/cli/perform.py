@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from unisinger_cli.cli import output
+from unisinger_cli.cli import checks, output
 from unisinger_cli.errors import UsageError
 from unisinger_cli.requests import MOST_TAKES, Job, SamplerConfig
 
@@ -33,6 +33,7 @@ def perform(job: Job, *, checkpoint: str | None, device: str, threads: int | Non
         reporter.stage("loading")
         studio = Studio.open(checkpoint, device=device, threads=threads)
         with alone(job.files["mix"]):
+            checks.still_free(job)
             record = produce(studio, job, reporter, began)
     tell(record)
 
@@ -64,8 +65,7 @@ def perform_takes(
 
     `job_at` checks a path and gives the job that writes there. A take that is done stays, whatever becomes of the next.
     """
-    if pick not in ("best", "all"):
-        raise UsageError(f"--pick is {pick!r}, and must be best or all")
+    _checked(takes, pick)
     if pick == "best":
         job = replace(job_at(path, sampler), takes=takes)
         perform(job, checkpoint=checkpoint, device=device, threads=threads)
@@ -75,8 +75,6 @@ def perform_takes(
     from unisinger_cli.pipeline.studio import Studio
     from unisinger_cli.pipeline.takes import following, merit
 
-    if not 1 <= takes <= MOST_TAKES:
-        raise UsageError(f"--takes is {takes}, and must be from 1 to {MOST_TAKES}")
     each = [(path.with_name(f"{path.stem}.take{one.take}{path.suffix}"), one) for one in following(sampler, takes)]
     jobs, records = [job_at(place, one) for place, one in each], []
     with output.progress() as reporter, ExitStack() as locks:
@@ -84,6 +82,7 @@ def perform_takes(
         studio = Studio.open(checkpoint, device=device, threads=threads)
         for job in jobs:
             locks.enter_context(alone(job.files["mix"]))
+            checks.still_free(job)
         for record in produce_all(studio, jobs, reporter):
             records.append(record)
             output.screen.written.append(record["output"])
@@ -94,6 +93,46 @@ def perform_takes(
     paths = [record["output"] for record in records]
     told = [{key: value for key, value in record.items() if key != "plan"} for record in records]
     output.result("\n".join(paths), {"schema": 1, "outputs": paths, "takes": told})
+
+
+def tell_ahead(
+    job_at: Callable[[Path, SamplerConfig], Job],
+    path: Path,
+    sampler: SamplerConfig,
+    takes: int,
+    pick: str,
+    *,
+    checkpoint: str | None,
+    device: str,
+    threads: int | None,
+) -> None:
+    """In place of `perform_takes`: how long it would take, how much memory, and what would be written."""
+    from unisinger_cli.pipeline.estimate import estimate
+    from unisinger_cli.pipeline.studio import Studio
+
+    _checked(takes, pick)
+    job, began = replace(job_at(path, sampler), takes=takes), time.monotonic()
+    with output.progress() as reporter:
+        reporter.stage("loading")
+        studio = Studio.open(checkpoint, device=device, threads=threads)
+        reporter.stage("trying how fast it is")
+        told = estimate(studio, job, began)
+    rows = [["sound", f"{told.sound:.0f} s"], ["time", f"about {told.seconds:.0f} s"]]
+    if told.memory_mib is not None:
+        rows.append(["memory", f"about {told.memory_mib:.0f} MiB"])
+    if told.plan is not None:
+        score = told.plan.score
+        rows.append(["song", f"{len(told.plan.lines)} lines, {score.key}, {score.bpm:.0f} bpm"])
+    rows += [["writes", str(file)] for file in job.files.values()]
+    data = {"schema": 1, "dry_run": True, "sound": told.sound, "seconds": told.seconds, "memory_mib": told.memory_mib}
+    output.result(output.table(rows), data | {"files": {name: str(file) for name, file in job.files.items()}})
+
+
+def _checked(takes: int, pick: str) -> None:
+    if pick not in ("best", "all"):
+        raise UsageError(f"--pick is {pick!r}, and must be best or all")
+    if not 1 <= takes <= MOST_TAKES:
+        raise UsageError(f"--takes is {takes}, and must be from 1 to {MOST_TAKES}")
 
 
 def _shown(value: float | None) -> str:

@@ -6,6 +6,7 @@ import os
 import time
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from unisinger_cli.cli import exits
@@ -48,15 +49,15 @@ class Worker:
         from unisinger_cli.pipeline.recall import begun, done
         from unisinger_cli.pipeline.reporter import Silent
 
-        studio = _studio(self.checkpoint, self.device, self.threads)
+        model = _sha256(self.checkpoint)  # without loading it: perhaps all is done
         with alone(job.files["mix"], wait=True):  # another batch may be at the same list
             if not self.force:
-                if done(job, studio.sha256):
+                if done(job, model):
                     return "skipped"
                 there = [path for path in job.files.values() if os.path.lexists(path)]
-                if there and not begun(job, studio.sha256):
+                if there and not begun(job, model):
                     raise InputError(f"{there[0]} exists, and is not of this job", "add --force to overwrite it")
-            produce(studio, job, Silent())
+            produce(_studio(self.checkpoint, self.device, self.threads), job, Silent())
             return "done"
 
 
@@ -65,3 +66,14 @@ def _studio(checkpoint: str | None, device: str, threads: int | None) -> Studio:
     from unisinger_cli.pipeline.studio import Studio
 
     return Studio.open(checkpoint, device=device, threads=threads)
+
+
+@lru_cache(maxsize=1)
+def _sha256(checkpoint: str | None) -> str:
+    from unisinger_cli.backends.weights import sha256_of
+    from unisinger_cli.pipeline.studio import DEBUG, bundled_checkpoint
+
+    if checkpoint == DEBUG:
+        return DEBUG
+    path = bundled_checkpoint() if checkpoint is None else Path(checkpoint)
+    return sha256_of(path) if path.is_file() else ""  # the Studio tells what is wrong with it

@@ -138,13 +138,18 @@ def begun(job: Job, model: str) -> bool:
 def _wanted(job: Job, model: str) -> dict[str, Any]:
     """What the receipt of a job will say of how it came about."""
     told: dict[str, Any] = json.loads(strict_json.dumps(asked(job)))
-    return told | {"model": {"sha256": model}}
+    return told | {"model": {"sha256": model}, "takes": job.takes}
 
 
 def _of(data: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     if not isinstance(data.get("model"), dict) or data["model"].get("sha256") != wanted["model"]["sha256"]:
         return False
-    return all(data.get(name) == wanted[name] for name in ("command", "request", "inputs", "bits"))
+    takes = data["takes"] if isinstance(data.get("takes"), list) else [None]
+    made = data.get("request")
+    if wanted["takes"] > 1 and isinstance(made, dict) and isinstance(made.get("sampler"), dict):
+        made = made | {"sampler": made["sampler"] | {"take": wanted["request"]["sampler"]["take"]}}  # the best is told
+    same = all(data.get(name) == wanted[name] for name in ("command", "inputs", "bits"))
+    return same and made == wanted["request"] and len(takes) == wanted["takes"] and "retakes" not in data
 
 
 @dataclass(frozen=True)

@@ -159,6 +159,8 @@ class _Told:
             output.event(told | {"ended": sum(self.counts.values()), "total": self._total})
         elif state == "failed":
             output.say(f"failed: {item.name}: {result['error']}")
+        if state == "done":
+            output.screen.written.append(str(place))
         if state == "done" and not output.screen.json:
             output.result(str(place), told)
 

@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from unisinger_cli.cli import checks, completion, options, output
-from unisinger_cli.cli.perform import perform_takes
+from unisinger_cli.cli.perform import perform_takes, tell_ahead
 from unisinger_cli.errors import UsageError
 from unisinger_cli.requests import ConvertRequest, Job, SamplerConfig
 
@@ -52,6 +52,7 @@ def convert(
     bits: options.Bits = None,
     report: options.Report = False,
     force: options.Force = False,
+    dry_run: options.DryRun = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     checkpoint: options.Checkpoint = None,
@@ -66,7 +67,7 @@ def convert(
     \b
     Examples:
       unisinger convert vocal.wav --target me.wav -o mine.wav
-      unisinger convert vocal.wav --target me.wav --with-accomp --style "acoustic guitar"
+      unisinger convert vocal.wav --target me.wav --with-accomp --style guitar
       unisinger convert song.mp3 --target me.wav --keep-accomp --transpose -3
       unisinger convert vocal.wav --target me.wav --takes 4 --pick all
     """
@@ -89,6 +90,7 @@ def convert(
 
     def job_at(place: Path, sampler: SamplerConfig) -> Job:
         files = checks.outputs(place, stems, force=force, inputs=list(inputs.values()), report=report)
-        return Job(replace(request, sampler=sampler), files, inputs, checks.bits(bits, place))
+        return Job(replace(request, sampler=sampler), files, inputs, checks.bits(bits, place), overwrite=force)
 
-    perform_takes(job_at, path, request.sampler, takes, pick, checkpoint=checkpoint, device=device, threads=threads)
+    act = tell_ahead if dry_run else perform_takes
+    act(job_at, path, request.sampler, takes, pick, checkpoint=checkpoint, device=device, threads=threads)

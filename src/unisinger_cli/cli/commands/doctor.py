@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import os
 import platform
+import shutil
+import time
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from unisinger_cli.cli import options, output
+import typer
 
+from unisinger_cli.cli import exits, options, output, settings
+
+_LINE = "la la la la la la la"  # that the test sings
 # extra -> (modules that it installs, what it gives)
 EXTRAS: dict[str, tuple[tuple[str, ...], str]] = {
     "separate": (("demucs",), "vocal and accompaniment from a mix"),
@@ -26,14 +31,28 @@ EXTRAS: dict[str, tuple[tuple[str, ...], str]] = {
 
 
 def doctor(
+    test: Annotated[
+        bool, typer.Option("--test/--no-test", help="Sing a line, to see that it works and how fast.")
+    ] = True,
     json: options.Json = False,
+    quiet: options.Quiet = False,
     checkpoint: options.Checkpoint = None,
+    device: options.Device = "auto",
+    threads: options.Threads = None,
 ) -> None:
-    """Show versions, devices, memory, extras, the checkpoint and weights: what a bug report should carry."""
-    output.screen.json = json
+    """Show what is installed, what is missing and what it would give; sing a line, and tell how fast that was.
+
+    It is what a bug report should carry. The exit code is 0 if songs can be sung here, else that of what is wrong.
+
+    \b
+    Examples:
+      unisinger doctor
+      unisinger doctor --no-test --json
+    """
+    output.screen.json, output.screen.quiet = json, quiet
     from unisinger_cli.pipeline.receipt import versions
 
-    data = {
+    data: dict[str, Any] = {
         "schema": 1,
         "versions": versions(),
         "machine": _machine(),
@@ -41,8 +60,62 @@ def doctor(
         "checkpoint": _checkpoint(checkpoint),
         "extras": _extras(),
         "weights": _weights(),
+        "places": _places(),
+        "test": _tested(checkpoint, device, threads) if test else None,
     }
     output.result(_text(data), data)
+    if data["test"] and data["test"].get("exit"):
+        raise typer.Exit(data["test"]["exit"])
+
+
+def _places() -> dict[str, Any]:
+    """Where things lie, and how much room there is."""
+    from unisinger_cli.backends import weights
+    from unisinger_cli.pipeline import voices
+
+    temporary = os.environ.get("TMPDIR", "/var/tmp")
+    room = {place: shutil.disk_usage(place).free for place in (".", temporary) if Path(place).is_dir()}
+    return {
+        "config": str(settings.config_path()),
+        "voices": str(voices.folder()),
+        "weights": str(weights.folder()),
+        "ffmpeg": shutil.which("ffmpeg"),
+        "free": {str(Path(place).resolve()): free for place, free in room.items()},
+    }
+
+
+def _tested(checkpoint: str | None, device: str, threads: int | None) -> dict[str, Any]:
+    """What singing a line took, or why it could not be sung."""
+    try:
+        return _sung(checkpoint, device, threads)
+    except Exception as error:
+        known = exits.explained(error)
+        if known is None:
+            return {"error": f"{type(error).__name__}: {' '.join(str(error).split())[:200]}", "hint": "", "exit": 1}
+        return {"error": known.message, "hint": known.hint, "exit": known.exit_code}
+
+
+def _sung(checkpoint: str | None, device: str, threads: int | None) -> dict[str, Any]:
+    from unisinger_cli.pipeline.receipt import peak_memory
+    from unisinger_cli.pipeline.song import song
+    from unisinger_cli.pipeline.studio import Studio
+    from unisinger_cli.requests import SongRequest
+
+    with output.progress() as reporter:
+        reporter.stage("loading")
+        began = time.monotonic()
+        studio = Studio.open(checkpoint, device=device, threads=threads)
+        loaded = time.monotonic()
+        made = song(studio, SongRequest(_LINE, bpm=120), reporter)
+    seconds, sound = time.monotonic() - loaded, made.stems.mix.seconds
+    return {
+        "load_seconds": round(loaded - began, 2),
+        "sound": round(sound, 2),
+        "seconds": round(seconds, 2),
+        "real_time_factor": round(seconds / sound, 3),
+        "three_minutes": round(180 * seconds / sound),
+        "peak_memory_mib": peak_memory(),
+    }
 
 
 def _machine() -> dict[str, Any]:
@@ -146,4 +219,18 @@ def _text(data: dict[str, Any]) -> str:
     for item in data["weights"]:
         state = "ok" if item["installed"] else f"unisinger models pull {item['name']}"
         rows.append([item["name"], f"{item['gives']}: {state}"])
+    places = data["places"]
+    for name in ("config", "voices", "weights"):
+        rows.append([f"{name} in" if name != "config" else "settings", places[name]])
+    rows.append(
+        ["free disk", ", ".join(f"{free / 2**30:.1f} GiB in {place}" for place, free in places["free"].items())]
+    )
+    rows.append(["ffmpeg", places["ffmpeg"] or "reads M4A and AAC: not found"])
+    found = data["test"]
+    if found is not None and "error" in found:
+        rows.append(["test", f"FAILED: {found['error']}" + (f" ({found['hint']})" if found["hint"] else "")])
+    elif found is not None:
+        minutes = f"a song of three minutes takes about {found['three_minutes'] / 60:.1f} minutes here"
+        told = f"sang {found['sound']:.0f} s in {found['seconds']:.1f} s, loading {found['load_seconds']:.1f} s"
+        rows.append(["test", f"{told}, {found['peak_memory_mib'] or 0:.0f} MiB at most; {minutes}"])
     return str(output.table(rows))

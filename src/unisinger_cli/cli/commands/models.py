@@ -11,7 +11,8 @@ from unisinger_cli.cli import options, output
 from unisinger_cli.errors import InputError, ModelError
 
 models = typer.Typer(
-    help="Weights: what is here, and fetching what is not. `pull` is the only thing that ever downloads.",
+    help="Weights: what is here, and fetching what is not. `pull` is the only thing that ever downloads.\n\n"
+    "\b\nExample:\n  unisinger models list",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -22,7 +23,12 @@ Name = Annotated[str, typer.Argument(metavar="NAME", help="As `unisinger models 
 
 @models.command("list")
 def list_(json: options.Json = False) -> None:
-    """Show every model: its size, licence, and whether it is here."""
+    """Show every model: its size, licence, and whether it is here.
+
+    \b
+    Example:
+      unisinger models list
+    """
     output.screen.json = json
     found = _bundled() + _others()
     rows = [["NAME", "MIB", "LICENCE", "HERE", "GIVES"]]
@@ -78,7 +84,12 @@ def path(
     ] = None,
     json: options.Json = False,
 ) -> None:
-    """Show where a model lies, or would lie once it is pulled."""
+    """Show where a model lies, or would lie once it is pulled.
+
+    \b
+    Example:
+      unisinger models path mini
+    """
     output.screen.json = json
     from unisinger_cli.backends import weights
 
@@ -91,7 +102,12 @@ def verify(
     name: Annotated[str | None, typer.Argument(metavar="[NAME]", help="A model.  [default: all that are here]")] = None,
     json: options.Json = False,
 ) -> None:
-    """Read models whole and check their sha256."""
+    """Read models whole and check their sha256.
+
+    \b
+    Example:
+      unisinger models verify
+    """
     output.screen.json = json
     rows = [row for row in _bundled() + _others() if Path(row["path"]).is_file()] if name is None else [_row(name)]
     bad = [row["name"] for row in rows if not _right(row)]

@@ -14,7 +14,10 @@ from unisinger_cli.cli.commands.prepare_songs import songs
 from unisinger_cli.errors import InputError, UsageError
 
 prepare = typer.Typer(
-    help="Make training packs from recordings and scores.", no_args_is_help=True, rich_markup_mode=None
+    help="Make training packs from recordings and scores.\n\n"
+    "\b\nExample:\n  unisinger prepare voices corpus -o packs/voices",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 Out = Annotated[Path, typer.Option("--out", "-o", metavar="PACK", help="The pack, a folder; made if missing.")]
@@ -56,7 +59,12 @@ def align(
     ],
     quiet: options.Quiet = False,
 ) -> None:
-    """Write the times that the aligner found into a pack."""
+    """Write the times that the aligner found into a pack.
+
+    \b
+    Example:
+      unisinger prepare align packs/voices runs/aligner/alignments.jsonl
+    """
     output.screen.quiet = quiet
     from unisinger_cli.corpus.pack import apply_alignments
 
@@ -92,7 +100,8 @@ def factory(
 
     \b
     Example:
-      unisinger prepare factory --pack packs/voices --lieder scores --soundfont FluidR3_GM.sf2 -o packs/songs
+      unisinger prepare factory --pack packs/voices --lieder scores \\
+        --soundfont FluidR3_GM.sf2 -o packs/songs
     """
     output.screen.quiet = quiet
     if lieder is None and pop909 is None:

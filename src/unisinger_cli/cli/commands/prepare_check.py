@@ -47,7 +47,8 @@ def check(
     \b
     Examples:
       unisinger prepare check packs/songs --voices packs/voices
-      unisinger prepare check --voices packs/voices --alignments runs/aligner/alignments.jsonl
+      unisinger prepare check --voices packs/voices \\
+        --alignments runs/aligner/alignments.jsonl
       unisinger prepare check --speakers corpus --items 100
     """
     output.screen.json, output.screen.quiet = json, quiet

@@ -65,8 +65,10 @@ def songs(
     \b
     Examples:
       unisinger prepare songs recordings -o shards --workers 8
-      unisinger prepare songs recordings -o shards --recogniser whisper-small --recogniser mine --ray auto
-      unisinger train flow --data shards --init runs/codec/part.safetensors ...
+      unisinger prepare songs recordings -o shards --ray auto \\
+        --recogniser whisper-small --recogniser mine
+      unisinger train flow --data shards --out runs/flow \\
+        --init runs/codec/part.safetensors
     """
     output.screen.json, output.screen.quiet = json, quiet
     if not folder.is_dir():

@@ -82,6 +82,7 @@ def retake(
     asked = _sampler(song, take, steps, cfg_words, cfg_voice)
 
     from unisinger_cli.pipeline import retake as verb
+    from unisinger_cli.pipeline.locks import alone
 
     with output.progress() as reporter:
         reporter.stage("loading")
@@ -89,7 +90,8 @@ def retake(
         if lines is None:
             reporter.stage("measuring")
             lines = {min(verb.measured(studio, song), key=lambda one: one.merit).number}
-        record = verb.retake(studio, song, lines, asked, files, reporter, words or "")
+        with alone(files["mix"]):
+            record = verb.retake(studio, song, lines, asked, files, reporter, words or "")
     output.say(f"sang {'line' if len(lines) == 1 else 'lines'} {', '.join(map(str, sorted(lines)))}, take {asked.take}")
     tell(record)
 

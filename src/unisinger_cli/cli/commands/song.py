@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from unisinger_cli.cli import checks, completion, options, output
-from unisinger_cli.cli.perform import perform_takes
+from unisinger_cli.cli.perform import perform_takes, tell_ahead
 from unisinger_cli.requests import Job, SamplerConfig, SongRequest
 
 
@@ -50,6 +50,7 @@ def song(
         ),
     ] = None,
     force: options.Force = False,
+    dry_run: options.DryRun = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
     checkpoint: options.Checkpoint = None,
@@ -64,8 +65,8 @@ def song(
     \b
     Examples:
       unisinger song --lyrics words.txt --ref me.wav -o song.wav
-      unisinger song --lyrics words.txt --style "slow piano ballad" --bpm 70 --seed 3
-      unisinger song --lyrics words.txt --melody hum.wav --ref me.wav --export mid,srt
+      unisinger song --lyrics words.txt --style "slow piano ballad" --bpm 70
+      unisinger song --lyrics words.txt --melody hum.wav --ref me.wav --export mid
       unisinger song --plan plan.json --ref me.wav
       unisinger song --lyrics words.txt --ref me.wav --takes 5 --pick best
     """
@@ -91,6 +92,7 @@ def song(
     def job_at(place: Path, sampler: SamplerConfig) -> Job:
         files = checks.outputs(place, ("vocal", "accomp"), force=force, inputs=list(inputs.values()), report=report)
         files |= checks.exports(place, export, force=force, inputs=list(inputs.values()))
-        return Job(replace(request, sampler=sampler), files, inputs, checks.bits(bits, place))
+        return Job(replace(request, sampler=sampler), files, inputs, checks.bits(bits, place), overwrite=force)
 
-    perform_takes(job_at, path, request.sampler, takes, pick, checkpoint=checkpoint, device=device, threads=threads)
+    act = tell_ahead if dry_run else perform_takes
+    act(job_at, path, request.sampler, takes, pick, checkpoint=checkpoint, device=device, threads=threads)

@@ -67,8 +67,10 @@ def train(
     \b
     Examples:
       unisinger train codec --data packs/real --out runs/codec --seconds 600
-      unisinger train content --data packs/real --init runs/codec/part.safetensors --out runs/content ...
-      torchrun --nproc-per-node 4 -m unisinger_cli train flow --data runs/features --out runs/flow ...
+      unisinger train content --data packs/real --out runs/content \\
+        --init runs/codec/part.safetensors
+      torchrun --nproc-per-node 4 -m unisinger_cli train flow \\
+        --data runs/features --out runs/flow
     """
     output.screen.quiet = quiet
     packs, files = data if data is not None else [], init if init is not None else []

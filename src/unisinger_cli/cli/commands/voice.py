@@ -7,30 +7,20 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unisinger_cli.cli import checks, completion, options, output
+from unisinger_cli.cli import checks, options, output
 from unisinger_cli.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from unisinger_cli.pipeline.voicefile import Voice
 
 voice = typer.Typer(
-    help="Voices saved under a name, for --ref NAME and --target NAME.",
+    help="Voices saved under a name, for --ref NAME and --target NAME.\n\n"
+    '\b\nExamples:\n  unisinger voice add me take1.wav --consent "my own voice"\n  unisinger voice list',
     no_args_is_help=True,
     rich_markup_mode=None,
 )
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Name of the voice: letters, digits, - and _.")]
-Saved = Annotated[str, typer.Argument(metavar="NAME", autocompletion=completion.voices, help="Name of a saved voice.")]
-NameOrFile = Annotated[
-    str,
-    typer.Argument(metavar="NAME|FILE", autocompletion=completion.voices, help="A saved voice, or a voice file."),
-]
-Compared = Annotated[
-    str,
-    typer.Argument(
-        metavar="NAME|FILE", autocompletion=completion.voices, help="A saved voice, a voice file or a recording."
-    ),
-]
 Replace = Annotated[bool, typer.Option("--force", help="Replace a voice of that name.")]
 MOST_CONSENT = 2000  # characters
 
@@ -61,7 +51,7 @@ def add(
     \b
     Examples:
       unisinger voice add me take1.wav take2.wav --consent "my own voice"
-      unisinger voice add anna anna.flac --consent "Anna K. agreed by mail, 2026-03-01, for demos"
+      unisinger voice add anna anna.flac --consent "Anna agreed, 2026-03-01"
     """
     output.screen.json, output.screen.quiet = json, quiet
     statement = " ".join((consent or "").split())
@@ -82,14 +72,7 @@ def add(
 @voice.command()
 def blend(
     name: Name,
-    parts: Annotated[
-        str,
-        typer.Argument(
-            metavar="PARTS",
-            autocompletion=completion.voices,
-            help="Saved voices and their shares: anna:0.7,ben:0.3.",
-        ),
-    ],
+    parts: options.Blend,
     force: Replace = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -128,6 +111,9 @@ def import_(
     """Put a voice file, from another machine or another person, among the saved voices.
 
     The consent statement in it is kept: read it with `voice show FILE` first, and use the voice for no more than that.
+    \b
+    Example:
+      unisinger voice import anna.safetensors --name anna2
     """
     output.screen.json = json
     from dataclasses import replace
@@ -153,14 +139,19 @@ def import_(
 
 @voice.command()
 def export(
-    name: Saved,
+    name: options.SavedVoice,
     out: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="Where to.  [default: NAME.safetensors]")
     ] = None,
     force: options.Force = False,
     json: options.Json = False,
 ) -> None:
-    """Write a saved voice to a file that works on any machine with the same model: --ref FILE, or `voice import`."""
+    """Write a saved voice to a file that works on any machine with the same model: --ref FILE, or `voice import`.
+
+    \b
+    Example:
+      unisinger voice export anna -o anna.safetensors
+    """
     output.screen.json = json
     from unisinger_cli.pipeline import voices
     from unisinger_cli.pipeline.voicefile import SUFFIX, write_voice
@@ -176,7 +167,12 @@ def export(
 
 @voice.command("list")
 def list_(json: options.Json = False, checkpoint: options.Checkpoint = None) -> None:
-    """Show the saved voices. A * marks what another checkpoint measured: it cannot be sung with by this one."""
+    """Show the saved voices. A * marks what another checkpoint measured: it cannot be sung with by this one.
+
+    \b
+    Example:
+      unisinger voice list
+    """
     output.screen.json = json
     from unisinger_cli.pipeline import voices
     from unisinger_cli.pipeline.studio import identity
@@ -199,8 +195,13 @@ def list_(json: options.Json = False, checkpoint: options.Checkpoint = None) -> 
 
 
 @voice.command()
-def show(name: NameOrFile, json: options.Json = False, checkpoint: options.Checkpoint = None) -> None:
-    """Show where a voice came from, what was found in its recordings, and on what consent it rests."""
+def show(name: options.VoiceOrFile, json: options.Json = False, checkpoint: options.Checkpoint = None) -> None:
+    """Show where a voice came from, what was found in its recordings, and on what consent it rests.
+
+    \b
+    Example:
+      unisinger voice show anna
+    """
     output.screen.json = json
     from unisinger_cli.pipeline import voices
     from unisinger_cli.pipeline.studio import identity
@@ -225,8 +226,13 @@ def show(name: NameOrFile, json: options.Json = False, checkpoint: options.Check
 
 
 @voice.command()
-def remove(name: Saved, json: options.Json = False) -> None:
-    """Delete a saved voice."""
+def remove(name: options.SavedVoice, json: options.Json = False) -> None:
+    """Delete a saved voice.
+
+    \b
+    Example:
+      unisinger voice remove anna
+    """
     output.screen.json = json
     from unisinger_cli.pipeline import voices
 
@@ -236,8 +242,8 @@ def remove(name: Saved, json: options.Json = False) -> None:
 
 @voice.command()
 def compare(
-    one: Compared,
-    other: Compared,
+    one: options.Heard,
+    other: options.Heard,
     json: options.Json = False,
     checkpoint: options.Checkpoint = None,
     device: options.Device = "auto",
