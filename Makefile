@@ -7,7 +7,7 @@ PINS := $(shell $(PYTHON) -c "import sys; print('-c constraints.txt' if sys.vers
 EXAMPLES := examples
 
 .DEFAULT_GOAL := help
-.PHONY: help song convert test torture lint bench wheel clean
+.PHONY: help song convert test torture lint bench pictures wheel clean
 
 help: ## list what make can do
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -39,6 +39,9 @@ lint: .venv/.test ## ruff, mypy and the import contract
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+
+pictures: .venv/.song ## set up, then make the pictures of the terminal in examples/pictures again
+	@$(BIN)/python $(EXAMPLES)/pictures.py
 
 wheel: .venv/.song ## build dist/*.whl, with the bundled checkpoint inside
 	$(PIP) wheel --no-deps -w dist .

@@ -208,12 +208,8 @@ def show(name: options.VoiceOrFile, json: options.Json = False, checkpoint: opti
 
     one = voices.voice_of(name)
     fits = one.checkpoint == identity(checkpoint)
-    rows = [
-        ["name", one.name],
-        ["consent", one.consent],
-        ["created", one.created],
-        ["checkpoint", one.checkpoint + ("" if fits else " (another than this program's)")],
-    ]
+    rows = [["name", one.name], ["consent", one.consent], ["created", one.created]]
+    rows.append(["checkpoint", one.checkpoint + ("" if fits else " (another than this program's)")])
     for item in one.recordings:
         rows.append(["recording", f"{item.file}  {item.seconds:.1f} s  {item.sha256}"])
         if item.checkup is not None:
