@@ -244,3 +244,15 @@ def test_a_job_that_writes_what_another_reads(unisinger: Run, place: Path) -> No
     assert done.code == 7 and [one["id"] for one in done.json["failures"]] == ["stdin:2"]
     assert "reads" in done.json["failures"][0]["error"]
     assert json.loads((place / "a.json").read_text())["request"]["separate"] is False
+
+
+@pytest.mark.torture
+def test_over_ray(unisinger: Run, place: Path) -> None:
+    pytest.importorskip("ray")
+    jobs = [
+        {"command": "convert", "input": str(place / "vocal.wav"), "target": str(place / "voice.wav"), "seed": seed}
+        for seed in (1, 2)
+    ]
+    lines = "\n".join(json.dumps(job | {"output": str(place / f"o{job['seed']}.wav")}) for job in jobs)
+    done = unisinger("batch", "-", "--ray", "local", "--workers", "2", "--json", stdin=lines, **DEBUG)
+    assert done.code == 0 and done.json["done"] == 2, done.err

@@ -23,7 +23,7 @@ from unisinger_cli.pipeline.studio import Studio
 from unisinger_cli.pipeline.voicefile import Voice
 from unisinger_cli.stages.checkup import Checkup, alike, check_up, clipped, verdict
 from unisinger_cli.stages.timbre import likeness, windows
-from unisinger_cli.types import Audio, Floats
+from unisinger_cli.types import Audio, Floats, Sound
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 GOOD = Checkup(seconds=12.0, sounding=11.5, snr=30.0, clipped=0.0, voiced=0.6, alike=0.7)
@@ -173,8 +173,8 @@ class Known:
     def __init__(self, samples: Floats) -> None:
         self._samples = samples
 
-    def vocal(self, samples: Floats, step: Callable[[int, int], None] | None = None) -> Floats:
-        return np.repeat(self._samples[None], 2, axis=0)
+    def vocal(self, mix: Sound, step: Callable[[int, int], None] | None = None) -> Sound:
+        return Audio(np.repeat(self._samples[None], 2, axis=0), mix.rate)
 
 
 def test_music_is_taken_out_or_refused(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
@@ -74,7 +75,9 @@ def _opened(path: Path, max_seconds: float) -> Iterator[Any]:
     foreign = path.suffix.lower() in SUFFIXES
     with decoded(path, max_seconds) if foreign else nullcontext(path) as readable:
         try:
-            with soundfile.SoundFile(str(readable)) as file:
+            with _hushed():
+                file = soundfile.SoundFile(str(readable))
+            with file:
                 _check_header(path, file.samplerate, file.channels, file.frames, max_seconds)
                 yield file
         except (soundfile.LibsndfileError, RuntimeError) as error:
@@ -84,12 +87,34 @@ def _opened(path: Path, max_seconds: float) -> Iterator[Any]:
             ) from error
 
 
+def _next(file: Any) -> Floats:
+    with _hushed() if file.format == "MP3" else nullcontext():
+        return np.asarray(file.read(BLOCK, dtype="float32", always_2d=True).T)
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Without what the MP3 decoder prints, past us, on the terminal: of a damaged file, we say what there is to say."""
+    try:
+        kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    except OSError:  # no such stream
+        yield
+        return
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
 def _checked(path: Path, file: Any, min_seconds: float) -> Iterator[Floats]:
     """The samples of an open file, float32 [channels, k] at a time, all of which are looked at."""
     bad = count = 0
     low, high = np.full(file.channels, np.inf), np.full(file.channels, -np.inf)
     total = np.zeros(file.channels)
-    while (block := file.read(BLOCK, dtype="float32", always_2d=True).T).size:
+    while (block := _next(file)).size:
         bad += block.size - int(np.isfinite(block).sum())
         low, high = np.minimum(low, block.min(axis=1)), np.maximum(high, block.max(axis=1))
         with np.errstate(invalid="ignore"):
