@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 
 def voices(incomplete: str) -> list[str]:
-    """Saved voices; each part of a blend such as anna:0.7,ben:0.3."""
+    """Saved voices; each part of a blend such as anna:0.7,ben:0.3 (but bash asks no more after a colon)."""
     from unisinger_cli.errors import UnisingerError
     from unisinger_cli.pipeline.voices import names
 
