@@ -67,8 +67,8 @@ def test_song_by_a_plan_is_the_song(unisinger: Run, place: Path) -> None:
         one, other = (read(place / f"{name}{part}.wav").samples for name in "ab")
         assert np.array_equal(one, other)
     receipt = json.loads((place / "a.json").read_text())
-    assert receipt["files"]["musicxml"] == "a.musicxml"
-    assert all(Path(place / file).stat().st_size for file in receipt["files"].values())
+    assert receipt["files"]["musicxml"]["path"] == "a.musicxml"
+    assert all((place / file["path"]).stat().st_size for file in receipt["files"].values())
     assert "plan" in json.loads((place / "b.json").read_text())["inputs"]
 
 
