@@ -65,11 +65,11 @@ def laid_over(old: Floats, new: Floats, rest: Floats, fades: tuple[int, int], ra
     part = new if wanted.min() >= 1 else new * smooth_dips(np.minimum(wanted, 1), max(1, round(LOOK_AHEAD * rate)))
     limit = max(CEILING, *(float(_envelope(sound, rate).max()) for sound in (old, rest, old + rest)))  # lossy files
     out = crossfade(old, part, *fades)
-    for _ in range(40):
+    for i in range(1, 60):
         over = max(float(_envelope(sound, rate).max()) for sound in (out, out + rest)) / limit
         if over <= 1:
             break
-        part = part * np.float32(min(0.99, 1 / over))
+        part = part * np.float32(min(0.99**i, 1 / over))  # first by a hair; under a mix at the ceiling nothing fits
         out = crossfade(old, part, *fades)
     return out
 
