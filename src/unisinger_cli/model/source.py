@@ -141,7 +141,7 @@ def minimum_phase(log_magnitude: Tensor) -> Tensor:
     """The causal filter of a log-magnitude [..., bins], by folding its cepstrum (Oppenheim & Schafer, sec. 13.5.4):
     complex [..., bins]. Pulses sent through it sound as from a throat, in zero phase they would buzz."""
     bins = log_magnitude.shape[-1]
-    fold = torch.zeros(2 * (bins - 1), device=log_magnitude.device)
-    fold[0] = fold[bins - 1] = 1
-    fold[1 : bins - 1] = 2
+    at = torch.arange(2 * (bins - 1), device=log_magnitude.device)
+    # no number is written into a tensor: a CUDA graph cannot capture that
+    fold = (at < bins).float() + ((at > 0) & (at < bins - 1)).float()
     return torch.fft.rfft(torch.fft.irfft(log_magnitude, len(fold), dim=-1) * fold, dim=-1).exp()
