@@ -29,7 +29,7 @@ def check_alignment(voices: Path, alignments: Path) -> Part:
         raise InputError(f"{alignments} does not exist", "unisinger train aligner writes it")
     rows = (json.loads(line) for line in alignments.read_text(encoding="utf-8").splitlines())
     found: dict[str, Spans] = {row["id"]: row["spans"] for row in rows}
-    given = [row for row in read_index(voices) if row["kind"] == "sung" and row["phonemes"] and row["id"] in found]
+    given = [row for row in read_index(voices) if row["kind"] == "sung" and _timed(row) and row["id"] in found]
     if not given:
         raise InputError(
             f"{alignments} has no sung clip of {voices} whose times are given",
@@ -57,6 +57,11 @@ def check_alignment(voices: Path, alignments: Path) -> Part:
         at_most=BOUNDARY_MS,
     )
     return Part("alignment", (score,), tuple(items), failed)
+
+
+def _timed(row: dict[str, Any]) -> bool:
+    """Whether the corpus says when each phoneme of this clip sounds."""
+    return bool(row["phonemes"]) and all(start is not None for _, start, _ in row["phonemes"])
 
 
 def onsets(spans: Spans) -> list[tuple[str, float]]:

@@ -1,7 +1,11 @@
 """The aligner: which phoneme sounds when in a transcribed recording.
 
-A content backbone with a phoneme head, trained first by CTC (Graves et al. 2006) on untimed transcripts, then
-twice on the frame labels that its own forced alignment gives: CTC alone is peaky and puts boundaries badly.
+A content backbone with a phoneme head is trained by CTC (Graves et al. 2006) on untimed transcripts. It finds the order
+and roughly the place of everything, and puts boundaries badly: looking far around itself, it may name a vowel while its
+consonant still sounds. So a second network that sees only two frames to either side is trained on the frame labels of
+the alignment, aligns anew, and is replaced by a fresh one, several times over: what it cannot hear it cannot learn, and
+boundaries move to where the sound changes (Viterbi training, as of hybrid models: Bourlard & Morgan 1994, with their
+division by the prior of each phoneme).
 """
 
 from __future__ import annotations
@@ -27,6 +31,9 @@ from unisinger_cli.training.optim import Phase
 
 _BLANK_SHARE = -2.5  # log share of the CTC blank that counts for the phoneme around it while aligning
 _QUIET = 3.0  # nats that a frame's level adds to, or takes from, the pause
+_CONTEXT, _WIDTH = 2, 256  # frames to either side, and hidden width, of the network that sees little
+_ROUNDS, _STEPS, _STRETCHES, _STRETCH = 5, 400, 48, 128  # of its training; a batch is so many stretches of frames
+_PRIOR = 0.7  # power of a phoneme's frequency by which its probability is divided
 
 
 class AlignerNetwork(nn.Module):
@@ -39,6 +46,23 @@ class AlignerNetwork(nn.Module):
 
     def forward(self, mel: Tensor) -> Tensor:
         return self.head(self.backbone.from_mel(mel)).float().log_softmax(-1)
+
+
+class LocalNetwork(nn.Module):
+    """Log-mel [b, n, m] -> phoneme log-probabilities [b, n, p], of what sounds within two frames alone."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv1d(2 * config.content.mels, _WIDTH, 2 * _CONTEXT + 1, padding=_CONTEXT),
+            nn.GELU(),
+            nn.Conv1d(_WIDTH, _WIDTH, 1),
+            nn.GELU(),
+            nn.Conv1d(_WIDTH, len(config.phonemes), 1),
+        )
+
+    def forward(self, mel: Tensor) -> Tensor:
+        return self.layers(mel.transpose(1, 2)).transpose(1, 2).float().log_softmax(-1)
 
 
 class _Clips:
@@ -84,23 +108,17 @@ def _augment(mel: Tensor) -> Tensor:
     return mel
 
 
-class _Loss(nn.Module):
-    """CTC on transcripts in the first round, cross-entropy on frames afterwards."""
+class _Ctc(nn.Module):
+    """Of whole transcripts."""
 
-    def __init__(self, network: AlignerNetwork, clips: _Clips, batch: int, framewise: bool) -> None:
+    def __init__(self, network: AlignerNetwork, clips: _Clips, batch: int) -> None:
         super().__init__()
-        self.network, self.size, self.framewise = network, batch, framewise
-        self.clips = clips
+        self.network, self.clips, self.size = network, clips, batch
 
     def forward(self) -> dict[str, Tensor]:
         mel, chosen = self.clips.batch(self.size)
         with torch.autocast(mel.device.type, torch.bfloat16, enabled=mel.device.type == "cuda"):
             log_probs = self.network(mel)
-        if self.framewise:
-            labels = nn.utils.rnn.pad_sequence(
-                [self.clips.labels[i] for i in chosen], batch_first=True, padding_value=-1
-            )
-            return {"loss": F.nll_loss(log_probs.flatten(0, 1), labels.flatten(), ignore_index=-1)}
         targets = [self.clips.targets[i] for i in chosen]
         loss = F.ctc_loss(
             log_probs.transpose(0, 1),
@@ -113,11 +131,28 @@ class _Loss(nn.Module):
         return {"loss": loss}
 
 
+class _Framewise(nn.Module):
+    """Of stretches of frames, in whichever clips they lie."""
+
+    def __init__(self, network: LocalNetwork, clips: _Clips) -> None:
+        super().__init__()
+        self.network = network
+        self.mel = torch.cat([clips.mels[i] for i in clips.trainable])
+        self.labels = torch.cat([clips.labels[i] for i in clips.trainable])
+
+    def forward(self) -> dict[str, Tensor]:
+        device = self.mel.device
+        stretch = min(_STRETCH, len(self.mel))
+        first = torch.randint(len(self.mel) - stretch + 1, (_STRETCHES, 1), device=device)
+        index = first + torch.arange(stretch, device=device)
+        log_probs = self.network(_augment(self.mel[index]))
+        return {"loss": F.nll_loss(log_probs.flatten(0, 1), self.labels[index].flatten(), ignore_index=-1)}
+
+
 class AlignerTrainee:
-    def __init__(self, network: AlignerNetwork, clips: _Clips, batch: int, framewise: bool, rate: float) -> None:
-        self.model: nn.Module = network
-        loss = _Loss(network, clips, batch, framewise)
-        self._phases = [Phase("framewise" if framewise else "ctc", loss, list(network.parameters()), rate)]
+    def __init__(self, name: str, loss: _Ctc | _Framewise) -> None:
+        self.model: nn.Module = loss.network
+        self._phases = [Phase(name, loss, list(loss.network.parameters()), 2e-3)]
 
     def phases(self, progress: float) -> list[Phase]:
         return self._phases
@@ -133,19 +168,15 @@ def _spans(job: tuple[np.ndarray, list[tuple[int, bool]]]) -> list[tuple[int, in
 
 
 @torch.no_grad()
-def align_all(network: AlignerNetwork, clips: _Clips, framewise: bool, workers: int) -> None:
-    """Forced alignment of every clip without given times; labels are replaced in place."""
+def align_all(clips: _Clips, score: Callable[[Tensor], Tensor], workers: int) -> None:
+    """Forced alignment of every clip without given times, by `score`: log-mel [n, m] -> log-likelihoods [n, p]; labels
+    are replaced in place."""
     pause = clips.ids["_"]
     jobs, where = [], []
     for i, row in enumerate(clips.rows):
         if any(p[1] is not None for p in row["phonemes"]):
             continue
-        log_probs = network(clips.mels[i][None])[0]
-        scores = log_probs[:, :-1].clone()
-        if not framewise:
-            blank = log_probs[:, -1:]
-            scores = torch.logaddexp(scores, blank + _BLANK_SHARE)
-            scores[:, pause] = blank[:, 0] - 1.0
+        scores = score(clips.mels[i])
         level = clips.levels[i]
         quiet = (level < torch.quantile(level, 0.95) - 32).float()
         scores[:, pause] += _QUIET * (2 * quiet - 1)
@@ -160,6 +191,37 @@ def align_all(network: AlignerNetwork, clips: _Clips, framewise: bool, workers: 
             for symbol, first, last in spans:
                 labels[first:last] = symbol
             clips.labels[i] = labels
+
+
+def _by_ctc(network: AlignerNetwork, pause: int) -> Callable[[Tensor], Tensor]:
+    def score(mel: Tensor) -> Tensor:
+        log_probs = network(mel[None])[0]
+        blank = log_probs[:, -1:]
+        scores = torch.logaddexp(log_probs[:, :-1], blank + _BLANK_SHARE)
+        scores[:, pause] = blank[:, 0] - 1.0
+        return scores
+
+    return score
+
+
+def _by_neighbours(network: LocalNetwork, labels: list[Tensor], classes: int) -> Callable[[Tensor], Tensor]:
+    known = torch.cat(labels)
+    counts = torch.bincount(known[known >= 0], minlength=classes) + 50.0  # of what is rare little is known
+    prior = (counts / counts.sum()).log()
+    return lambda mel: network(mel[None])[0] - _PRIOR * prior
+
+
+def refine(
+    config: ModelConfig, clips: _Clips, out: Path, rounds: int, workers: int, report: Callable[[str], None]
+) -> None:
+    """Align anew `rounds` times by a network that sees little around itself."""
+    for number in range(rounds):
+        network = LocalNetwork(config).to(clips.mels[0].device)
+        trainee = AlignerTrainee("framewise", _Framewise(network, clips))
+        folder = out / f"round{number + 1}"
+        run(trainee, folder, device=clips.mels[0].device, steps=_STEPS, graph=False, report=report)
+        align_all(clips, _by_neighbours(network, clips.labels, len(config.phonemes)), workers)
+        report(f"round {number + 1}: aligned")
 
 
 def _write(clips: _Clips, config: ModelConfig, path: Path) -> None:
@@ -193,7 +255,7 @@ def train_aligner(
     workers: int,
     report: Callable[[str], None],
 ) -> None:
-    """CTC for half of `seconds`, then two rounds of (align, train on frames); writes `out/alignments.jsonl`."""
+    """CTC for `seconds`, then rounds of aligning and training on frames; writes `out/alignments.jsonl`."""
     rows = [(folder, row) for split in ("train", "valid", "test") for folder, row in read_packs(packs, split)]
     rows = [(folder, row) for folder, row in rows if row["phonemes"] and row["vocal"]]
     hop = config.codec.hop
@@ -201,11 +263,9 @@ def train_aligner(
     network = AlignerNetwork(config).to(device)
     clips = _Clips([row for _, row in rows], bank, config, network)
     report(f"{len(rows)} transcribed clips, {bank.samples.numel() / config.codec.rate / 60:.0f} minutes")
-    for part, (framewise, share, rate) in enumerate([(False, 0.5, 2e-3), (True, 0.25, 1e-3), (True, 0.25, 7e-4)]):
-        trainee = AlignerTrainee(network, clips, batch, framewise, rate)
-        run(trainee, out / f"round{part}", device=device, seconds=share * seconds, graph=False, report=report)
-        network.eval()
-        align_all(network, clips, framewise, workers)
-        network.train()
-        report(f"round {part}: aligned")
+    trainee = AlignerTrainee("ctc", _Ctc(network, clips, batch))
+    run(trainee, out / "round0", device=device, seconds=seconds, graph=False, report=report)
+    align_all(clips, _by_ctc(network.eval(), clips.ids["_"]), workers)
+    report("round 0: aligned")
+    refine(config, clips, out, _ROUNDS, workers, report)
     _write(clips, config, out / "alignments.jsonl")
