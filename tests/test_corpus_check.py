@@ -23,10 +23,11 @@ from unisinger_cli.evaluation import factory, packs
 from unisinger_cli.evaluation.alignment import check_alignment
 from unisinger_cli.evaluation.factory import check_songs
 from unisinger_cli.evaluation.metrics import chroma_agreement
-from unisinger_cli.evaluation.recogniser import edits, plain
+from unisinger_cli.evaluation.recogniser import plain
 from unisinger_cli.evaluation.spectra import chroma
 from unisinger_cli.evaluation.tracker import note_errors
 from unisinger_cli.pipeline.reporter import Silent
+from unisinger_cli.stages.align import edits
 from unisinger_cli.types import Audio, Floats, Note
 
 

@@ -16,10 +16,11 @@ from unisinger_cli.evaluation.bench import other
 from unisinger_cli.evaluation.findings import Item, Part, Score, mean
 from unisinger_cli.evaluation.judge import Judge
 from unisinger_cli.evaluation.metrics import chord_agreement, chroma_agreement
-from unisinger_cli.evaluation.recogniser import Recogniser, edits, plain
+from unisinger_cli.evaluation.recogniser import Recogniser, plain
 from unisinger_cli.evaluation.spectra import chroma
 from unisinger_cli.evaluation.tracker import Tracker, note_errors
 from unisinger_cli.pipeline.reporter import Reporter
+from unisinger_cli.stages.align import edits
 from unisinger_cli.types import Audio, Chord, Floats, Note
 
 ITEMS = 24

@@ -62,13 +62,3 @@ class Recogniser:
 def plain(symbols: Sequence[str]) -> list[str]:
     """Phonemes of ours as the recogniser can tell them apart, without pauses and breaths."""
     return list("".join(s for s in symbols if s not in ("_", "^")).translate(_ALIKE))
-
-
-def edits(heard: Sequence[str], said: Sequence[str]) -> int:
-    """Levenshtein distance: substitutions, insertions and deletions that turn one into the other."""
-    row = list(range(len(said) + 1))
-    for i, symbol in enumerate(heard, 1):
-        diagonal, row[0] = row[0], i
-        for j, wanted in enumerate(said, 1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (symbol != wanted))
-    return row[-1]

@@ -1,4 +1,5 @@
-"""Forced alignment: when each phoneme of a known sequence sounds, given how likely each is in each frame."""
+"""Two sequences side by side: when each phoneme of a known one sounds (forced alignment), and how many of them are
+wrong."""
 
 from __future__ import annotations
 
@@ -61,3 +62,13 @@ def align(scores: Tensor, symbols: Sequence[tuple[int, bool]]) -> list[tuple[int
             spans.append((symbols[path[begin]][0], begin, t))
             begin = t
     return spans
+
+
+def edits(heard: Sequence[str], said: Sequence[str]) -> int:
+    """Levenshtein distance: substitutions, insertions and deletions that turn one into the other."""
+    row = list(range(len(said) + 1))
+    for i, symbol in enumerate(heard, 1):
+        diagonal, row[0] = row[0], i
+        for j, wanted in enumerate(said, 1):
+            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (symbol != wanted))
+    return row[-1]

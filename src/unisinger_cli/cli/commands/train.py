@@ -12,11 +12,11 @@ import typer
 from unisinger_cli.cli import options, output
 from unisinger_cli.errors import InputError, UsageError
 
-ALIGNER_SECONDS, ALIGNER_BATCH = 120.0, 64
+ALIGNER_SECONDS, ALIGNER_BATCH = 60.0, 64
 
 
 class Step(str, Enum):
-    """In the order in which a checkpoint is made."""
+    """In the order in which a checkpoint is made; the judge is no part of it."""
 
     aligner = "aligner"
     codec = "codec"
@@ -26,6 +26,7 @@ class Step(str, Enum):
     features = "features"
     flow = "flow"
     bundle = "bundle"
+    judge = "judge"
 
 
 class Preset(str, Enum):
@@ -56,13 +57,18 @@ def train(
     device: options.Device = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the state in --out.")] = False,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that decode audio.")] = 2,
+    warp: Annotated[
+        list[float] | None,
+        typer.Option("--warp", min=0.5, max=2.0, help="For features: solo voices also at this speed; repeatable."),
+    ] = None,
     quiet: options.Quiet = False,
 ) -> None:
     """Make a checkpoint, step by step.
 
     It learns from packs that `unisinger prepare` wrote. Each of codec, content, timbre and flow leaves
     part.safetensors in its folder; bundle joins the four. decoder teaches the codec's decoder further while its latents
-    stay as they are. Through torchrun, a step runs on several GPUs.
+    stay as they are. judge, no part of the checkpoint, is the phoneme recogniser by which unisinger evaluate counts
+    wrong words. Through torchrun, a step runs on several GPUs.
 
     \b
     Examples:
@@ -78,7 +84,7 @@ def train(
 
     from unisinger_cli.model.config import PRESETS
     from unisinger_cli.model.unisinger import UniSinger
-    from unisinger_cli.training import aligner, features, loop, parts
+    from unisinger_cli.training import aligner, features, loop, parts, recogniser
 
     say = output.say
     try:
@@ -87,7 +93,9 @@ def train(
         elif step is Step.features:
             model, where = UniSinger(PRESETS[preset.value]), loop.pick_device(device)
             parts.load_parts(model, files)
-            features.encode_packs(model.to(where), packs, out, device=where, workers=workers, report=say)
+            features.encode_packs(
+                model.to(where), packs, out, device=where, workers=workers, warps=warp or (), report=say
+            )
         elif step is Step.aligner:
             aligner.train_aligner(
                 PRESETS[preset.value],
@@ -96,6 +104,20 @@ def train(
                 device=loop.pick_device(device),
                 seconds=ALIGNER_SECONDS if seconds is None else seconds,
                 batch=ALIGNER_BATCH if batch is None else batch,
+                workers=workers,
+                report=say,
+            )
+        elif step is Step.judge:
+            recogniser.train_recogniser(
+                packs,
+                out,
+                seconds=seconds,
+                steps=steps,
+                batch=batch,
+                rate=rate,
+                seed=seed,
+                device=device,
+                resume=resume,
                 workers=workers,
                 report=say,
             )
@@ -131,5 +153,5 @@ def _check(step: Step, packs: list[Path], files: list[Path], seconds: float | No
     for file in files:
         if not file.is_file():
             raise InputError(f"{file} does not exist")
-    if step in (Step.codec, Step.decoder, Step.content, Step.timbre, Step.flow) and seconds is None and steps is None:
+    if step not in (Step.aligner, Step.features, Step.bundle) and seconds is None and steps is None:
         raise UsageError("how long to train is not given", "such as --seconds 600, or --steps 8000")
