@@ -7,7 +7,7 @@ corpus travels as a few files and stays on the GPU while the flow trains.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,6 +23,7 @@ from unisinger_cli.model.unisinger import UniSinger
 from unisinger_cli.stages.content import voice_gain
 from unisinger_cli.training.content import change_speed
 from unisinger_cli.training.dataset import AudioBank, Row, fit_track, label_frames, load_audio, read_packs, read_shards
+from unisinger_cli.training.warp import warped
 
 SILENCE = "silence.safetensors"
 LATENT_STEP = 1 / 30  # of an int8 latent: a thirtieth of a standard deviation
@@ -137,11 +138,13 @@ def encode_packs(
     *,
     device: torch.device,
     workers: int,
+    warps: Sequence[float] = (),
     shard_bytes: int = 15 << 20,
     report: Callable[[str], None],
 ) -> None:
     """Write `out/NNN.safetensors` and `out/NNN.jsonl` (the rows, in order), each shard at most `shard_bytes`, and
-    `out/silence.safetensors`."""
+    `out/silence.safetensors`. Clips without an accompaniment come once more at each speed of `warps`, as other voices.
+    """
     out.mkdir(parents=True, exist_ok=True)
     config = model.config
     write_silence(model, out)
@@ -156,7 +159,7 @@ def encode_packs(
     pitches = {folder: np.load(folder / "f0.npz") for folder in packs}
     tensors: dict[str, Tensor] = {}
     kept: list[Row] = []
-    size, shard = 0, 0
+    size, shard, minutes = 0, 0, 0.0
 
     def flush() -> None:
         nonlocal tensors, kept, size, shard
@@ -174,15 +177,18 @@ def encode_packs(
             clip = place[i]
             accomp = accomps.gather(accomps.start[clip : clip + 1], min(length, int(accomps.length[clip])))
             accomp = torch.nn.functional.pad(accomp, (0, length - accomp.shape[1]))
-        encoded = encode_row(model, row, vocal, accomp, pitches[folder][row["id"]])
-        for name, value in encoded.items():
-            tensors[f"{len(kept)}.{name}"] = value.cpu().contiguous()
-            size += value.numel() * value.element_size()
-        kept.append(row)
-        if size > shard_bytes - (1 << 20):
-            flush()
+        hz = pitches[folder][row["id"]]
+        others = [warped(row, vocal, hz, speed, config.codec.hop) for speed in warps if accomp is None]
+        for one, sound, pitch in [(row, vocal, hz), *others]:
+            for name, value in encode_row(model, one, sound, accomp, pitch).items():
+                tensors[f"{len(kept)}.{name}"] = value.cpu().contiguous()
+                size += value.numel() * value.element_size()
+            kept.append(one)
+            minutes += sound.shape[1] / config.codec.rate / 60
+            if size > shard_bytes - (1 << 20):
+                flush()
     flush()
-    report(f"{len(rows)} clips, {voices.samples.numel() / config.codec.rate / 60:.0f} minutes encoded")
+    report(f"{len(rows)} clips, {minutes:.0f} minutes encoded")
 
 
 def load_features(folders: list[Path]) -> list[tuple[Row, dict[str, Tensor]]]:
