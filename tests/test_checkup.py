@@ -22,7 +22,7 @@ from unisinger_cli.pipeline.reporter import Silent
 from unisinger_cli.pipeline.studio import Studio
 from unisinger_cli.pipeline.voicefile import Voice
 from unisinger_cli.stages.checkup import Checkup, alike, check_up, clipped, verdict
-from unisinger_cli.stages.timbre import likeness, windows
+from unisinger_cli.stages.timbre import likeness, listen
 from unisinger_cli.types import Audio, Floats, Sound
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
@@ -216,4 +216,4 @@ def test_the_check_up_is_measured_on_splices(tmp_path: Path) -> None:
 def test_noise_alone_is_no_voice(studio: Studio) -> None:
     noise = Audio(np.random.default_rng(0).standard_normal((1, 3 * 44100)).astype(np.float32) * 0.1, 44100)
     with pytest.raises(InputError):
-        verdict(check_up(noise, windows(studio.model, noise), studio.pitch(noise)), "noise.wav", solo=True)
+        verdict(check_up(noise, listen(studio.model, noise).vectors, studio.pitch(noise)), "noise.wav", solo=True)

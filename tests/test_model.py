@@ -31,12 +31,15 @@ def model() -> UniSinger:
 
 @pytest.fixture(scope="module")
 def flow() -> Flow:
-    """A debug flow whose output layer is not zero, so that everything above it shows."""
+    """A debug flow in which nothing that starts at zero is zero, so that everything shows."""
     flow = UniSinger.random(DEBUG).flow
     generator = torch.Generator().manual_seed(1)
+    network = flow.network
     with torch.no_grad():
-        weight = flow.network.latent_out.weight
-        weight.copy_(torch.randn(weight.shape, generator=generator) * 0.1)
+        for weight in (network.latent_out.weight, network.sounds_in.weight):
+            weight.copy_(torch.randn(weight.shape, generator=generator) * 0.1)
+        said = network.conditions.sounds.said
+        said.copy_(torch.rand(said.shape, generator=generator))
     return flow
 
 
@@ -49,6 +52,7 @@ def conditions(batch: int, frames: int, task: int = 2, seed: int = 0) -> Conditi
         phonemes=torch.randint(len(DEBUG.phonemes), (batch, frames), generator=g),
         content=torch.randint(DEBUG.content.codes, (batch, frames), generator=g),
         timbre=torch.nn.functional.normalize(torch.randn(batch, DEBUG.timbre.dim, generator=g), dim=-1),
+        sounds=torch.randn(batch, len(DEBUG.phonemes), DEBUG.codec.channels, generator=g),
         pitch=100 + 300 * torch.rand(batch, frames, generator=g),
         score=torch.rand(batch, frames, DEBUG.score_dim, generator=g),
         tags=(torch.rand(batch, len(DEBUG.tags), generator=g) > 0.7).float(),
@@ -113,7 +117,8 @@ def test_a_masked_modality_has_no_effect(flow: Flow, task: int) -> None:
     latent, c, other = torch.randn(1, 2, 32, 64), conditions(1, 32, task), conditions(1, 32, task, seed=9)
     mask = MASKS[task]
     plain = flow.velocity(latent, 0.3, c, {})
-    seen = {"phonemes": mask.phoneme, "content": mask.semantic, "timbre": mask.speaker, "tags": mask.instruct}
+    seen = {"phonemes": mask.phoneme, "content": mask.semantic, "tags": mask.instruct}
+    seen |= {"timbre": mask.speaker, "sounds": mask.speaker}
     for name, visible in seen.items():
         changed = flow.velocity(latent, 0.3, c.map({name: getattr(other, name)}), {})
         assert torch.equal(plain, changed) != visible, name

@@ -176,9 +176,11 @@ class Content:
 
 @dataclass(frozen=True)
 class Timbre:
-    """A point of the one speaker space: float32 [d], unit length."""
+    """A point of the one speaker space: float32 [d], unit length, and what the voice makes of each phoneme: float32
+    [phonemes, channels] (see `model.sounds`), None where that is not known and everybody's is taken."""
 
     vector: Floats
+    sounds: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -197,7 +199,7 @@ class Condition:
     pitch: Floats | None  # [n] Hz, 0 unvoiced
     score: Floats | None  # [n, score_dim], see stages.clock.score_frames
     tags: Ints | None  # [k] tag ids
-    timbre: Floats | None  # [d]
+    timbre: Timbre | None
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from unisinger_cli.model.config import ModelConfig
 from unisinger_cli.model.lyric_encoder import SymbolEncoder
+from unisinger_cli.model.sounds import SoundTable
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,7 @@ class Conditions:
     phonemes: Tensor  # int64 [b, n]
     content: Tensor  # int64 [b, n]
     timbre: Tensor  # [b, timbre dim]
+    sounds: Tensor  # [b, phonemes, channels]: see `model.sounds`
     pitch: Tensor  # [b, n] Hz, 0 unvoiced
     score: Tensor  # [b, n, score_dim]
     tags: Tensor  # [b, tags] 0/1
@@ -91,10 +93,12 @@ def null_where(off: Tensor, value: Tensor, null: Tensor) -> Tensor:
 
 
 class ConditionEncoder(nn.Module):
-    """Conditions -> (condition tokens [b, 2 + tags... + k, d], their times, per-frame features, pooled vector).
+    """Conditions -> (condition tokens [b, 2 + tags... + k, d], their times, per-frame features and sounds of the voice,
+    pooled vector).
 
     The speaker space is one linear map of the timbre vector, attached in two places: along the phoneme tokens or along
-    the semantic tokens. Phonemes and semantics that sound together share a token; a masked one adds its null.
+    the semantic tokens. Phonemes and semantics that sound together share a token; a masked one adds its null. The
+    speaker also shifts what modulates the blocks, from zero at first: beside the tokens alone it was hardly heard.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -107,6 +111,9 @@ class ConditionEncoder(nn.Module):
         self.with_speaker = nn.ModuleList(
             nn.Sequential(nn.LayerNorm(d), nn.Linear(d, 2 * d), nn.GELU(), nn.Linear(2 * d, d)) for _ in range(2)
         )
+        self.speaker_to_blocks = nn.Linear(d, d, bias=False)
+        nn.init.zeros_(self.speaker_to_blocks.weight)
+        self.sounds = SoundTable(config)
         self.task = nn.Embedding(len(MASKS), d)
         self.tag = nn.Linear(len(config.tags), d, bias=False)
         self.phoneme_null = nn.Parameter(torch.randn(d) * 0.02)
@@ -116,7 +123,7 @@ class ConditionEncoder(nn.Module):
         self.pitch_null = nn.Parameter(torch.zeros(PITCH_FEATURES))
         self.score_null = nn.Parameter(torch.zeros(config.score_dim))
 
-    def forward(self, c: Conditions) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def forward(self, c: Conditions) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         speaker = null_where(~c.speaker_on, self.speaker(c.timbre * math.sqrt(c.timbre.shape[-1])), self.speaker_null)
         streams = (
             (self.lyrics(c.phonemes), ~c.phoneme_on, self.phoneme_null),
@@ -140,4 +147,11 @@ class ConditionEncoder(nn.Module):
             ],
             dim=-1,
         )
-        return tokens, times, frames, task + instruct
+        return tokens, times, frames, self._sounds(c), task + instruct + self.speaker_to_blocks(speaker)
+
+    def _sounds(self, c: Conditions) -> Tensor:
+        """What the voice makes of the phonemes that are due, frame by frame [b, n, channels]; of phonemes as such where
+        words are masked, and 0 without a voice."""
+        semantic, lyrics, speaker = (on[:, None, None] for on in (c.semantic_on, c.phoneme_on, c.speaker_on))
+        spelt = torch.where(lyrics, self.sounds.along_phonemes(c.sounds, c.phonemes), c.sounds.mean(1, keepdim=True))
+        return torch.where(semantic, self.sounds.along_codes(c.sounds, c.content), spelt) * speaker

@@ -31,6 +31,7 @@ class MMDiT(nn.Module):
         self.group_null = nn.Parameter(torch.randn(len(flow.groups), c) * 0.02)
         self.latent_in = nn.Linear(per_token, d)
         self.frames_in = nn.Linear(flow.patch * (PITCH_FEATURES + config.score_dim), d)
+        self.sounds_in = nn.Linear(flow.patch * c, d, bias=False)
         self.group_in = nn.Linear(len(flow.groups), d)
         self.time = nn.Sequential(nn.Linear(256, d), nn.SiLU(), nn.Linear(d, d))
         self.modulate = nn.Sequential(nn.SiLU(), nn.Linear(d, 6 * d))
@@ -41,6 +42,7 @@ class MMDiT(nn.Module):
         self.norm_out = nn.LayerNorm(d, elementwise_affine=False)
         self.modulate_out = nn.Linear(d, 2 * d)
         self.latent_out = nn.Linear(d, per_token)
+        nn.init.zeros_(self.sounds_in.weight)
         nn.init.zeros_(self.latent_out.weight)
         nn.init.zeros_(self.latent_out.bias)
 
@@ -48,11 +50,12 @@ class MMDiT(nn.Module):
         """Noisy latents [b, s, n, c] at flow times t [b] -> velocity [b, s, n, c]; n a multiple of patch."""
         b, s, n, c = latent.shape
         patch = self.config.flow.patch
-        tokens, times, frames, pooled = self.conditions(conditions)
+        tokens, times, frames, sounds, pooled = self.conditions(conditions)
         active = conditions.groups_on[:, :, None, None]
         latent = torch.where(active, latent, self.group_null[None, :, None].to(latent.dtype))
         x = latent.permute(0, 2, 1, 3).reshape(b, n // patch, patch * s * c)
         x = self.latent_in(x) + self.frames_in(frames.reshape(b, n // patch, -1))
+        x = x + self.sounds_in(sounds.reshape(b, n // patch, -1).to(x.dtype))
         pooled = pooled + self.time(timestep_features(t, 256)) + self.group_in(conditions.groups_on.to(x.dtype))
         shared = self.modulate(pooled).view(b, 6, -1)
         head_dim = self.config.flow.width // self.config.flow.heads

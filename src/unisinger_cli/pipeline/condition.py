@@ -48,7 +48,7 @@ def from_plan(config: ModelConfig, plan: SongPlan, timbre: Timbre | None, rng: n
         pitch=pitch_frames(plan, frames, rate, rng),
         score=score_frames(plan.score, frames, rate),
         tags=_tags(config, plan.tags),
-        timbre=None if timbre is None else timbre.vector,
+        timbre=timbre,
     )
 
 
@@ -67,5 +67,5 @@ def from_recording(
         pitch=hz,
         score=None if score is None else score_frames(score, frames, content.frame_rate),
         tags=_tags(config, tags),
-        timbre=timbre.vector,
+        timbre=timbre,
     )

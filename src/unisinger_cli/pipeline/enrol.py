@@ -17,8 +17,8 @@ from unisinger_cli.pipeline.studio import Studio
 from unisinger_cli.pipeline.voicefile import Recording, Voice, clean
 from unisinger_cli.stages import checkup
 from unisinger_cli.stages.separate import choose_separator, is_mix, separate
-from unisinger_cli.stages.timbre import likeness, middle, windows
-from unisinger_cli.types import Audio, Floats, Pitch
+from unisinger_cli.stages.timbre import Heard, likeness, listen, middle, voice
+from unisinger_cli.types import Audio, Pitch
 
 SOLO = "add --solo if it is one voice alone"
 
@@ -35,26 +35,26 @@ def enrol(
     recordings that are not of one voice.
     """
     done: list[str] = []
-    recordings, vectors, pitches = [], [], []
+    recordings, voices, pitches = [], [], []
     for path in paths:
         reporter.stage(f"listening to {path.name}")
         audio, notes = _alone(studio, path, read(path, min_seconds=checkup.LEAST), reporter, solo=solo)
         try:
-            heard, pitch = windows(studio.model, audio), studio.pitch(audio)
+            heard, pitch = listen(studio.model, audio), studio.pitch(audio)
         except InputError as error:  # which does not know whose sound it is
             raise InputError(f"{path}: {error.message}", error.hint) from error
-        found = checkup.check_up(audio, heard, pitch)
+        found = checkup.check_up(audio, heard.vectors, pitch)
         done += [f"{path.name}: {note}" for note in notes + checkup.verdict(found, str(path), solo=solo)]
         recordings.append(Recording(clean(path.name), sha256_of(path), round(audio.seconds, 3), found))
-        vectors.append(heard)
+        voices.append(heard)
         pitches.append(pitch.hz)
-    done += _one_voice(paths, vectors, solo=solo)
+    done += _one_voice(paths, voices, solo=solo)
     sounding = sum(one.checkup.sounding for one in recordings if one.checkup is not None)
     if sounding < checkup.GOOD:
         done.append(f"{sounding:.1f} s of voice in all: {checkup.GOOD:g} s or more tell it better")
     midi = Pitch(np.concatenate(pitches), studio.frame_rate).median_midi()
-    timbre, today = middle(np.concatenate(vectors)), date.today().isoformat()
-    return Voice(name, timbre, consent, studio.sha256, today, tuple(recordings), midi, tuple(map(clean, done)))
+    today = date.today().isoformat()
+    return Voice(name, voice(voices), consent, studio.sha256, today, tuple(recordings), midi, tuple(map(clean, done)))
 
 
 def _alone(studio: Studio, path: Path, audio: Audio, reporter: Reporter, *, solo: bool) -> tuple[Audio, list[str]]:
@@ -72,9 +72,9 @@ def _alone(studio: Studio, path: Path, audio: Audio, reporter: Reporter, *, solo
     return whole(vocal), ["music behind the voice; the vocal was taken out"]
 
 
-def _one_voice(paths: Sequence[Path], vectors: Sequence[Floats], *, solo: bool) -> list[str]:
+def _one_voice(paths: Sequence[Path], voices: Sequence[Heard], *, solo: bool) -> list[str]:
     """Notes on recordings that are not of one voice. Raises InputError for these unless `solo`."""
-    centres = [middle(each).vector for each in vectors]
+    centres = [middle(each.vectors) for each in voices]
     alike, i, j = min(
         ((likeness(centres[i], centres[j]), i, j) for i, j in combinations(range(len(paths)), 2)), default=(1.0, 0, 0)
     )

@@ -41,7 +41,9 @@ def _heard(studio: Studio, path: Path) -> Reference:
         if voice.checkpoint != studio.sha256:
             hint = f"save it again: unisinger voice add {voice.name} RECORDING --force; or name its --checkpoint"
             raise ModelError(f"the voice {voice.name} was measured by another checkpoint", hint)
-        if voice.timbre.vector.size != studio.config.timbre.dim:
+        sounds = voice.timbre.sounds
+        table = (len(studio.config.phonemes), studio.config.codec.channels)
+        if voice.timbre.vector.size != studio.config.timbre.dim or (sounds is not None and sounds.shape != table):
             raise InputError(f"{path} says that this checkpoint measured it, and it cannot have: its vector is damaged")
         return Reference(voice.timbre, voice.median_midi)
     recording = read(path, min_seconds=1.0)

@@ -1,8 +1,8 @@
 """A voice as a file, which may come from anybody: every field is checked for its type and range when it is read.
 
-It is one safetensors file: the tensor "timbre", float32 [d], and JSON in the metadata that tells from which
-recordings it came, by which checkpoint it was measured (a vector means nothing to another one), and on what
-consent it rests.
+It is one safetensors file: the tensors "timbre", float32 [d], and "sounds", float32 [phonemes, channels], and JSON in
+the metadata that tells from which recordings it came, by which checkpoint it was measured (a vector means nothing to
+another one), and on what consent it rests.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ MOST_BYTES = 1 << 20
 MOST_TEXT = 20_000  # characters of one text; a blend's consent quotes those of its parts
 _MANY = 1000  # recordings, notes
 _WIDEST = 4096  # dimensions of a vector
+_LOUDEST = 100.0  # standard deviations by which a mean latent can differ from the usual
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,9 @@ def write_voice(voice: Voice, path: Path) -> None:
 
     about = {"format": FORMAT, "version": str(VERSION), "voice": json.dumps(voice.described(), ensure_ascii=False)}
     with landing([path]) as (temporary,):
-        save_file({"timbre": np.ascontiguousarray(voice.timbre.vector, dtype=np.float32)}, temporary, metadata=about)
+        tensors = {"timbre": voice.timbre.vector, "sounds": voice.timbre.sounds}
+        kept = {name: np.ascontiguousarray(value, np.float32) for name, value in tensors.items() if value is not None}
+        save_file(kept, temporary, metadata=about)
 
 
 def read_voice(path: Path) -> Voice:
@@ -114,11 +117,9 @@ def read_voice(path: Path) -> Voice:
             if about.get("version") != str(VERSION):
                 told = repr(about.get("version"))[:40]
                 raise InputError(f"{path} is of version {told}, and this program reads version {VERSION}", hint)
-            shape = file.get_slice("timbre")
-            if shape.get_dtype() != "F32" or len(shape.get_shape()) != 1:  # numpy does not know all that may be there
-                raise ValueError("its vector is of another kind")
-            vector = _vector(file.get_tensor("timbre"))
-        return _voice(path.stem, vector, json.loads(about["voice"]))
+            vector = _tensor(file, "timbre", 1)
+            sounds = _tensor(file, "sounds", 2) if "sounds" in set(file.keys()) else None
+        return _voice(path.stem, _timbre(vector, sounds), json.loads(about["voice"]))
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or type(error).__name__}") from error
     except (SafetensorError, KeyError, TypeError, ValueError, RecursionError, OverflowError) as error:
@@ -128,13 +129,24 @@ def read_voice(path: Path) -> Voice:
 
 
 # ---------------------------------------------------------------- field by field
-def _vector(tensor: Floats) -> Timbre:
-    """A tensor [d] as a point of the speaker space."""
-    if not 1 <= tensor.size <= _WIDEST:
+def _tensor(file: Any, name: str, axes: int) -> Floats:
+    """A tensor of an opened file. numpy does not know all kinds that may be there."""
+    shape = file.get_slice(name)
+    if shape.get_dtype() != "F32" or len(shape.get_shape()) != axes:
+        raise ValueError(f"its {name} is of another kind")
+    tensor: Floats = file.get_tensor(name)
+    return tensor
+
+
+def _timbre(vector: Floats, sounds: Floats | None) -> Timbre:
+    """A vector [d] and a table [phonemes, channels] as a point of the speaker space."""
+    if not 1 <= vector.size <= _WIDEST:
         raise ValueError("its vector has another size")
-    if not np.isfinite(tensor).all() or abs(float(np.linalg.norm(tensor.astype(np.float64))) - 1) > 0.01:
+    if not np.isfinite(vector).all() or abs(float(np.linalg.norm(vector.astype(np.float64))) - 1) > 0.01:
         raise ValueError("its vector is damaged")
-    return Timbre(tensor)
+    if sounds is not None and not (np.abs(sounds) <= _LOUDEST).all():  # false for what is not finite too
+        raise ValueError("its table of sounds is damaged")
+    return Timbre(vector, sounds)
 
 
 def _voice(name: str, timbre: Timbre, value: Any) -> Voice:

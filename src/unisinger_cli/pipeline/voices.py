@@ -14,7 +14,8 @@ from unisinger_cli.backends.weights import sha256_of
 from unisinger_cli.errors import InputError, ModelError, UsageError
 from unisinger_cli.pipeline.voicefile import MOST_TEXT, Parent, Voice, read_voice, write_voice
 from unisinger_cli.requests import VoicePart
-from unisinger_cli.stages.timbre import likeness, middle
+from unisinger_cli.stages.timbre import blend as blended
+from unisinger_cli.stages.timbre import likeness
 from unisinger_cli.types import Timbre
 
 _NAME = re.compile(r"\w[\w-]{0,63}")
@@ -129,7 +130,7 @@ def mean_voice(parts: Sequence[tuple[Timbre, float | None, float]]) -> tuple[Tim
         return heard[0][:2]
     known = [(midi, weight) for _, midi, weight in heard if midi is not None]
     midi = float(np.average([m for m, _ in known], weights=[w for _, w in known])) if known else None
-    return middle(np.stack([timbre.vector for timbre, _, _ in heard]), [weight for _, _, weight in heard]), midi
+    return blended([timbre for timbre, _, _ in heard], [weight for _, _, weight in heard]), midi
 
 
 def _require_comparable(voices: Sequence[Voice]) -> None:
@@ -141,5 +142,9 @@ def _require_comparable(voices: Sequence[Voice]) -> None:
                 f"({one.checkpoint[:12]}, {other.checkpoint[:12]})",
                 f"save one of them again: unisinger voice add {other.name} RECORDING --force",
             )
-        if one.timbre.vector.size != other.timbre.vector.size:
+        if _shapes(one) != _shapes(other):
             raise InputError(f"{one.name} and {other.name} say that one checkpoint measured them, and it cannot have")
+
+
+def _shapes(voice: Voice) -> tuple[tuple[int, ...] | None, ...]:
+    return tuple(None if t is None else t.shape for t in (voice.timbre.vector, voice.timbre.sounds))

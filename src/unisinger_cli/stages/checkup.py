@@ -43,7 +43,7 @@ class Checkup:
 
 
 def check_up(audio: Audio, vectors: Floats, pitch: Pitch) -> Checkup:
-    """Examine a recording of a voice alone, whose windows have the unit vectors [k, d] of `stages.timbre.windows`."""
+    """Examine a recording of a voice alone, whose windows have the unit vectors [k, d] of `stages.timbre.listen`."""
     return Checkup(
         seconds=round(audio.seconds, 3),
         sounding=round(len(sounding(audio, audio.rate)) / audio.rate, 3),
@@ -80,7 +80,7 @@ def alike(vectors: Floats) -> float | None:
         near = vectors @ one >= vectors @ other
         if near.all() or not near.any():
             break
-        one, other = middle(vectors[near]).vector, middle(vectors[~near]).vector
+        one, other = middle(vectors[near]), middle(vectors[~near])
     return round(likeness(one, other), 3)
 
 

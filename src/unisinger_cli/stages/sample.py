@@ -76,12 +76,18 @@ def as_tensors(model: UniSinger, c: Condition, frames: int) -> Conditions:
     tags = torch.zeros(1, len(config.tags))
     if c.tags is not None:
         tags[0, torch.from_numpy(c.tags)] = 1
-    timbre = torch.zeros(1, config.timbre.dim) if c.timbre is None else torch.from_numpy(c.timbre)[None]
+    timbre = torch.zeros(1, config.timbre.dim)
+    sounds = torch.zeros(1, len(config.phonemes), config.codec.channels)
+    if c.timbre is not None:
+        timbre[0] = torch.from_numpy(c.timbre.vector)
+    if c.timbre is not None and c.timbre.sounds is not None:
+        sounds[0] = torch.from_numpy(c.timbre.sounds)
     return Conditions(
         task=torch.tensor([c.task], device=device),
         phonemes=clocked(c.phonemes, config.phonemes.index("_"), torch.long),
         content=clocked(c.content, 0, torch.long),
         timbre=timbre.to(device),
+        sounds=sounds.to(device),
         pitch=clocked(c.pitch, 0.0, torch.float32),
         score=clocked(c.score, 0.0, torch.float32, config.score_dim),
         tags=tags.to(device),

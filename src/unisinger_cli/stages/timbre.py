@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -43,8 +44,18 @@ def sounding(audio: Audio, rate: int) -> Floats:
     return without_silence(mono * np.float32(voice_gain(mono)), rate)
 
 
-def windows(model: UniSinger, audio: Audio) -> Floats:
-    """The unit vectors of a recording's 4 s windows, silence left out: float32 [k, d], in order.
+@dataclass(frozen=True)
+class Heard:
+    """What a recording tells of its voice: unit vectors of its 4 s windows in order, float32 [k, d], and a tally of
+    what it makes of phonemes, float32 [phonemes, channels] and [phonemes] (see `model.sounds`)."""
+
+    vectors: Floats
+    sums: Floats
+    counts: Floats
+
+
+def listen(model: UniSinger, audio: Audio) -> Heard:
+    """Hear a recording of a voice alone, silence left out.
 
     Raises InputError where less than half a second sounds.
     """
@@ -61,24 +72,45 @@ def windows(model: UniSinger, audio: Audio) -> Floats:
     count = max(1, round(len(voiced) / (WINDOW * codec.rate)))
     size = len(voiced) // count // codec.hop * codec.hop
     pieces = voiced[: count * size].reshape(count, size)
-    vectors = []
+    vectors, tallies = [], []
     with torch.inference_mode():
-        device = model.codec.latent_mean.device
+        device, table = model.codec.latent_mean.device, model.flow.network.conditions.sounds
         for start in range(0, count, 8):
             batch = torch.from_numpy(pieces[start : start + 8].copy()).to(device)
             vectors.append(model.timbre(batch).cpu().numpy())
-    return np.concatenate(vectors)
+            tallies.append(
+                [t.sum(0).cpu().numpy() for t in table.tally(model.codec.encode(batch), model.content(batch))]
+            )
+    sums, counts = (np.sum(of_all, axis=0) for of_all in zip(*tallies, strict=True))
+    return Heard(np.concatenate(vectors), sums, counts)
+
+
+def voice(recordings: Sequence[Heard]) -> Timbre:
+    """Whose voice is heard: the mean of the unit vectors of all windows brought back to unit length, and the table of
+    all tallies together."""
+    import torch
+
+    from unisinger_cli.model.sounds import SoundTable
+
+    sums, counts = (torch.from_numpy(sum(t)) for t in zip(*((h.sums, h.counts) for h in recordings), strict=True))
+    return Timbre(middle(np.concatenate([h.vectors for h in recordings])), SoundTable.settle(sums, counts).numpy())
 
 
 def timbre(model: UniSinger, recordings: Sequence[Audio]) -> Timbre:
-    """Mean of the unit vectors of all 4 s windows of all recordings, brought back to unit length.
-
-    Raises InputError where less than half a second sounds.
-    """
-    return middle(np.concatenate([windows(model, audio) for audio in recordings]))
+    """The voice of these recordings. Raises InputError where less than half a second of one sounds."""
+    return voice([listen(model, audio) for audio in recordings])
 
 
-def middle(vectors: Floats, weights: Sequence[float] | None = None) -> Timbre:
+def blend(parts: Sequence[Timbre], weights: Sequence[float]) -> Timbre:
+    """The weighted mean of voices. Raises InputError where they cancel each other out."""
+    vector = middle(np.stack([part.vector for part in parts]), weights)
+    tables = [part.sounds for part in parts if part.sounds is not None]
+    if len(tables) < len(parts):
+        return Timbre(vector)
+    return Timbre(vector, np.average(tables, axis=0, weights=weights).astype(np.float32))
+
+
+def middle(vectors: Floats, weights: Sequence[float] | None = None) -> Floats:
     """The weighted mean of unit vectors [k, d], brought back to unit length; all weigh the same unless told.
 
     Raises InputError where they cancel each other out.
@@ -87,7 +119,8 @@ def middle(vectors: Floats, weights: Sequence[float] | None = None) -> Timbre:
     length = float(np.linalg.norm(mean))
     if length < _LEAST:
         raise InputError("these voices cancel each other out", "blend others")
-    return Timbre((mean / length).astype(np.float32))
+    unit: Floats = (mean / length).astype(np.float32)
+    return unit
 
 
 def likeness(one: Floats, other: Floats) -> float:

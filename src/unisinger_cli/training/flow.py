@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from unisinger_cli.model.conditioning import MASKS, Conditions
 from unisinger_cli.model.config import ModelConfig
 from unisinger_cli.model.flow import Flow
+from unisinger_cli.model.sounds import SoundTable
 from unisinger_cli.stages.clock import score_frames
 from unisinger_cli.training.curriculum import DROPOUT, stage_at
 from unisinger_cli.training.dataset import Row
@@ -20,6 +21,10 @@ from unisinger_cli.training.optim import Phase
 from unisinger_cli.types import Chord, Score
 
 Clip = tuple[Row, dict[str, Tensor]]
+
+_STRETCHES = 4  # of a speaker that make a reference, at most
+_MOVED = 0.3  # length of the noise beside a unit vector: two recordings of a person are further apart than that
+_WARPED = 0.5  # how often a warped recording is drawn beside the recording itself
 
 
 def score_of(row: Row) -> Score | None:
@@ -40,7 +45,13 @@ class FlowData:
     """
 
     def __init__(
-        self, clips: list[Clip], silence: dict[str, Tensor], config: ModelConfig, device: torch.device, size: int
+        self,
+        clips: list[Clip],
+        silence: dict[str, Tensor],
+        config: ModelConfig,
+        device: torch.device,
+        size: int,
+        sounds: SoundTable,
     ) -> None:
         self.config, self.size, self.window = config, size, config.flow.window
         pause = config.phonemes.index("_")
@@ -71,19 +82,36 @@ class FlowData:
             for tag in row["tags"]:
                 tags[i, config.tags.index(tag)] = 1
         self.score = scores.to(device)
+        if not sounds.said.any():  # a flow that was trained before keeps what was usual to it
+            sounds.fit(self.vocal.float() * LATENT_STEP, self.content[0].long(), self.phonemes)
+        self.sounds = sounds
         self._number_speakers(clips, device)
         self._lay_tracks(rows, lengths, starts, tags, device)
 
     def _number_speakers(self, clips: list[Clip], device: torch.device) -> None:
         names = sorted({row["speaker"] for row, _ in clips})
         chunks: dict[str, list[Tensor]] = defaultdict(list)
+        tallies: dict[str, list[tuple[Tensor, Tensor]]] = defaultdict(list)
         for row, tensors in clips:
             chunks[row["speaker"]].append(tensors["timbre"])
+            tallies[row["speaker"]] += self._tallies(tensors, device)
         vectors = [torch.cat(chunks[name]) for name in names]
         self.timbre = torch.cat(vectors).float().to(device)
+        self.sums, self.counts = (
+            torch.stack(t) for t in zip(*(t for name in names for t in tallies[name]), strict=True)
+        )
         self.voice_count = torch.tensor([len(v) for v in vectors], device=device)
         self.voice_first = self.voice_count.cumsum(0) - self.voice_count
         self.speaker_id = {name: i for i, name in enumerate(names)}
+
+    def _tallies(self, tensors: dict[str, Tensor], device: torch.device) -> list[tuple[Tensor, Tensor]]:
+        """What a clip tells of its voice's sounds, in the stretches that its timbre vectors stand for."""
+        stretches = len(tensors["timbre"])
+        size = len(tensors["vocal"]) // stretches
+        shaped = lambda t: t[: stretches * size].to(device).unflatten(0, (stretches, size))  # noqa: E731
+        latents, codes = shaped(tensors["vocal"]).float() * LATENT_STEP, shaped(tensors["content"][0]).long()
+        sums, counts = self.sounds.tally(latents, codes)
+        return list(zip(sums.half(), counts, strict=True))
 
     def _lay_tracks(self, rows: list[Row], lengths: list[int], starts: Any, tags: Tensor, device: torch.device) -> None:
         groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
@@ -101,7 +129,8 @@ class FlowData:
             frames.append(index)
             first.append(position)
             count.append(len(index))
-            weight.append(len(index) ** 0.5 * (1.5 if song else 1.0))
+            share = 1.5 if song else _WARPED if "speed" in rows[members[0]] else 1.0
+            weight.append(len(index) ** 0.5 * share)
             speaker.append(self.speaker_id[name])
             allowed.append([spoken, True, spoken, song])
             track_tags.append(tags[members[0]])
@@ -137,19 +166,19 @@ class FlowData:
         accomp = self.accomp[self.to_accomp[index]].float() * LATENT_STEP
         variant = torch.randint(self.content.shape[0], (b, 1), device=device)
         phonemes = self.phonemes[index]
-        who = self.speaker[track]
-        voice = self.voice_first[who] + (torch.rand(b, device=device) * self.voice_count[who]).long()
         on = dict(zip(("phoneme_on", "semantic_on", "speaker_on", "instruct_on"), self.masks[task].T, strict=True))
         on["pitch_on"] = on["score_on"] = torch.ones_like(on["phoneme_on"])
         on = {name: value & (torch.rand(b, device=device) >= DROPOUT[name]) for name, value in on.items()}
         groups_on = self.mask_groups[task].clone()
         groups_on[:, 1] &= self.accompanied[track]
         on["score_on"] = on["score_on"] & self.accompanied[track]
+        timbre, sounds = self._voices(self.speaker[track])
         conditions = Conditions(
             task=task,
             phonemes=phonemes.clamp_min(0),
             content=self.content[variant, index].long(),
-            timbre=self.timbre[voice],
+            timbre=timbre,
+            sounds=sounds,
             pitch=self.hz[index],
             score=self.score[index].float(),
             tags=self.tags[track],
@@ -157,6 +186,22 @@ class FlowData:
             **on,
         )
         return torch.stack([vocal, accomp], dim=1), conditions
+
+    def _voices(self, who: Tensor) -> tuple[Tensor, Tensor]:
+        """A reference for each speaker [b]: a timbre vector [b, dim] and a table of sounds [b, p, c], out of one to
+        four of the stretches known of him, as a reference of a few seconds or of many would give them. The vector is
+        moved at random by as much as a recording moves it."""
+        device, b = who.device, len(who)
+        pick = (
+            self.voice_first[who, None]
+            + (torch.rand(b, _STRETCHES, device=device) * self.voice_count[who, None]).long()
+        )
+        heard = torch.arange(_STRETCHES, device=device) <= torch.randint(_STRETCHES, (b, 1), device=device)
+        mean = nn.functional.normalize((self.timbre[pick] * heard[..., None]).sum(1), dim=-1)
+        moved = mean + _MOVED * torch.randn_like(mean) / mean.shape[-1] ** 0.5
+        sums = (self.sums[pick].float() * heard[..., None, None]).sum(1)
+        counts = (self.counts[pick] * heard[..., None]).sum(1)
+        return nn.functional.normalize(moved, dim=-1), self.sounds.settle(sums, counts)
 
 
 class FlowLoss(nn.Module):

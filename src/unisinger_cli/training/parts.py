@@ -192,5 +192,8 @@ def _timbre(model: UniSinger, data: list[Path], size: int, device: torch.device,
 
 def _flow(model: UniSinger, data: list[Path], size: int, device: torch.device, workers: int) -> Built:
     clips, silence = load_features(data), load_file(data[0] / SILENCE)
-    batches = FlowData(clips, silence, model.config, device, size)
+    batches = FlowData(clips, silence, model.config, device, size, model.flow.network.conditions.sounds)
+    if device.type == "cuda":  # norms, gates and rotations are many small kernels, and fused a third of the time
+        for block in [*model.flow.network.joint, *model.flow.network.single]:
+            block.compile(dynamic=False)
     return FlowTrainee(model.flow.train(), batches, 1e-3), lambda: None
