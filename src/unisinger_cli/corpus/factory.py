@@ -34,7 +34,7 @@ _SECONDS = (10.0, 16.0)  # of a song
 _FURTHER = 0.4  # share of songs sung by a voice that nobody has
 _WARPS, _TILTS = ((0.88, 0.95), (1.05, 1.14)), (-2, 2)  # of its formants, and dB an octave
 # Semitones from the recording's middle pitch to the song's. A voice that moves further is taken for another one
-# (resemblyzer: one semitone up 0.81, three 0.80, five 0.77), but singing has to be learned higher than speech, too.
+# (resemblyzer: one semitone up 0.80, three 0.79, five 0.77), but singing has to be learned higher than speech, too.
 _NEAR, _ABOVE_SPEECH, _ABOVE_HIGH = 0.7, (0.0, 2.0), (2.0, 6.0)  # share of songs of the first kind
 _ABOVE_SONG, _ABOVE_FURTHER = (-1.0, 2.0), (-2.0, 7.0)
 _TRIES = 200

@@ -1,7 +1,7 @@
 """A recording's own periods, set at other times: TD-PSOLA (Moulines, Charpentier, Speech Communication 9, 1990).
 
 A vocoder describes a voice and speaks from the description; here its waveform itself is kept, period by period. That is
-nearer to the speaker (resemblyzer: 0.025 nearer at two semitones up), and no vocoder has to be analysed for it.
+nearer to the speaker (resemblyzer: 0.024 nearer at two semitones up), and no vocoder has to be analysed for it.
 """
 
 from __future__ import annotations
