@@ -33,9 +33,10 @@ from unisinger_cli.types import Note, PlanLine, SongPlan, Syllable
 _SECONDS = (10.0, 16.0)  # of a song
 _FURTHER = 0.4  # share of songs sung by a voice that nobody has
 _WARPS, _TILTS = ((0.88, 0.95), (1.05, 1.14)), (-2, 2)  # of its formants, and dB an octave
-# Semitones from the recording's middle pitch to the song's. A voice that moves further is taken for another one:
-# resemblyzer likes a resynthesised sentence 0.04 less at four semitones up, 0.09 less at six.
-_ABOVE_SPEECH, _ABOVE_SONG, _ABOVE_FURTHER = (0.0, 4.0), (-1.0, 2.0), (-2.0, 7.0)
+# Semitones from the recording's middle pitch to the song's. A voice that moves further is taken for another one
+# (resemblyzer: one semitone up 0.80, three 0.79, five 0.77), but singing has to be learned higher than speech, too.
+_NEAR, _ABOVE_SPEECH, _ABOVE_HIGH = 0.7, (0.0, 2.0), (2.0, 6.0)  # share of songs of the first kind
+_ABOVE_SONG, _ABOVE_FURTHER = (-1.0, 2.0), (-2.0, 7.0)
 _TRIES = 200
 _BREAK = 0.25  # seconds of rest that end a line
 _SUNG = 0.6  # share of the time that notes take
@@ -134,7 +135,8 @@ def make_song(recipe: Recipe, index: int) -> None:
         raise InputError(f"{recipe.pack}: no syllables are found in its recordings", "align them, or add voices")
     units = (units * (len(groups) // len(units) + 1))[: len(groups)]
     voice = _further(rng) if rng.random() < _FURTHER else Further()
-    low, high = _ABOVE_FURTHER if voice.label else _ABOVE_SONG if singer.sings else _ABOVE_SPEECH
+    spoken = _ABOVE_SPEECH if rng.random() < _NEAR else _ABOVE_HIGH
+    low, high = _ABOVE_FURTHER if voice.label else _ABOVE_SONG if singer.sings else spoken
     wanted = median_midi(units) + rng.uniform(low, high)
     song = transposed(song, round(wanted - float(np.median([note.midi for note in song.notes]))))
     plan = plan_of(song, sung_groups(song), units, clips[0]["language"])

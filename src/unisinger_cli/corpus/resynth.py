@@ -1,7 +1,8 @@
 """A recorded voice sings: its own syllables, re-timed to a plan and re-pitched to a sung F0 curve.
 
-Analysis and synthesis by WORLD (Morise, Yokomori, Ozawa, IEICE Trans. E99-D(7), 2016), with CheapTrick and D4C; F0 by
-our own tracker, refined by StoneMask. It sounds like a vocoder, and its labels are exact: that is what it is for.
+The recorded periods themselves are set at the sung pulses (`psola`). Loudness and the colour of breath are read from
+CheapTrick's envelope, F0 from our own tracker refined by StoneMask, both of WORLD (Morise, Yokomori, Ozawa,
+IEICE Trans. E99-D(7), 2016).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from unisinger_cli.corpus.psola import HOP, Grains, lay, pulses, voiced_grains
 from unisinger_cli.errors import MissingExtra
 from unisinger_cli.model.config import VOWELS
 from unisinger_cli.stages.clock import VOICELESS, phoneme_spans, sing_curve
@@ -26,6 +28,7 @@ _EDGE = 0.06  # seconds at either end of a vowel that keep their speed: there it
 _STOPS = frozenset("p b t d k g ʔ".split())
 _SILENCE = -25.0  # log power of nothing
 _ATTACK, _RELEASE = 0.015, 0.06  # seconds at the ends of a phrase
+_QUIET = 1e-3  # factor on what rings on into a rest
 _LEVELLING, _MOST = 0.6, 9.0  # share of a syllable's distance from the middle level that is taken away, and dB at most
 _BREATH = -28.0  # dB below the vowels
 _LOUDER = 0.2  # dB a semitone: high notes are sung louder
@@ -43,14 +46,16 @@ def _world() -> Any:
 
 @dataclass(frozen=True)
 class Analysis:
-    """A recording in WORLD's terms; frame i is centred at (i + 0.5) * FRAME seconds. Compared by identity.
+    """A recording and what is known of it; frame i is centred at (i + 0.5) * FRAME seconds. Compared by identity.
 
-    hz: [n], 0 unvoiced. log_power: spectral envelope, natural log of power [n, bins]. noise: aperiodicity 0..1.
+    hz: [n], 0 unvoiced. log_power: spectral envelope, natural log of power [n, bins]. samples: the recording itself,
+    [seconds * rate]. marks: seconds of its pulses.
     """
 
     hz: Doubles
     log_power: NDArray[np.float32]
-    noise: NDArray[np.float32]
+    samples: Doubles
+    marks: Doubles
     rate: int
 
     def level(self) -> Doubles:
@@ -86,7 +91,7 @@ class Performance:
 
 
 def analyse(audio: Audio) -> Analysis:
-    """Spectral envelope, aperiodicity and F0 of a recording, at its own rate (44.1 kHz keeps all that is heard)."""
+    """Spectral envelope, F0 and pulses of a recording, at its own rate (44.1 kHz keeps all that is heard)."""
     world = _world()
     mono = audio.mono()
     rough = track(audio, 1 / FRAME).hz.astype(np.float64)
@@ -96,9 +101,8 @@ def analyse(audio: Audio) -> Analysis:
     near = (fine > 0) & (np.abs(np.log2(np.maximum(fine, 1) / np.maximum(rough, 1))) < 0.2)
     hz = np.where(near, fine, rough)
     envelope = world.cheaptrick(samples, hz, times, audio.rate)
-    noise = world.d4c(samples, hz, times, audio.rate, threshold=0.0)
     log_power = np.log(np.maximum(envelope, np.exp(_SILENCE)))
-    return Analysis(hz, log_power.astype(np.float32), noise.astype(np.float32), audio.rate)
+    return Analysis(hz, log_power.astype(np.float32), samples, pulses(samples, hz, FRAME, audio.rate), audio.rate)
 
 
 def perform(
@@ -128,20 +132,11 @@ def perform(
     times = np.arange(int(np.ceil(plan.seconds / FRAME)), dtype=np.float64) * FRAME
     notes = [note for syllable in syllables for note in syllable.notes]
     curve = sing_curve(notes, times.astype(np.float32), rng).astype(np.float64)
-    power, noise = _timbre(spans, sources, times)
-    if warp != 1.0:
-        power, noise = _warped(power, warp), _warped(noise, warp)
-    if tilt != 0.0:
-        hz = np.linspace(0, sources[0][0].analysis.rate / 2, power.shape[1])
-        octaves = np.clip(np.log2(np.maximum(hz, 1.0) / 1000), -4, 3)
-        power += (tilt * octaves * np.log(10) / 10).astype(np.float32)
-    power += (_gains(spans, sources, times, curve, rng) * np.log(10) / 10).astype(np.float32)[:, None]
-
-    hz = np.where(_voiced(spans, times), curve, 0.0)
+    gains = _gains(spans, sources, times, curve, rng)
     rate = sources[0][0].analysis.rate
-    samples = _world().synthesize(
-        hz, np.exp(np.maximum(power, _SILENCE).astype(np.float64)), noise.astype(np.float64), rate, 1000 * FRAME
-    )
+    samples = _sound(spans, sources, times, curve, gains, warp, rng)
+    if tilt != 0.0:
+        samples = _tilted(samples, rate, tilt)
     length = round(plan.seconds * rate)
     samples = np.pad(samples, (0, max(0, length - len(samples))))[:length]
 
@@ -161,41 +156,77 @@ def _voiced(spans: Sequence[tuple[str, float, float]], times: Doubles) -> NDArra
     return voiced
 
 
-def _timbre(
-    spans: Sequence[tuple[str, float, float]], sources: Sequence[Sequence[Piece]], times: Doubles
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Envelope (log power) and aperiodicity for each of `times`, phoneme by phoneme from the recordings."""
+def _sound(
+    spans: Sequence[tuple[str, float, float]],
+    sources: Sequence[Sequence[Piece]],
+    times: Doubles,
+    curve: Doubles,
+    gains: Doubles,
+    warp: float,
+    rng: np.random.Generator,
+) -> Doubles:
+    """The song's samples: phoneme by phoneme from the recordings, at a pitch (Hz) and a gain (dB) for each time."""
     flat = [piece for pieces in sources for piece in pieces]
-    bins = flat[0].analysis.log_power.shape[1]
-    power = np.full((len(times), bins), _SILENCE, dtype=np.float32)
-    noise = np.full((len(times), bins), 1.0, dtype=np.float32)
+    rate = flat[0].analysis.rate
+    out = np.zeros(round((times[-1] + FRAME) * rate))
+    beats = _beats(times, curve, rate)
     at = 0
     for symbol, start, end in spans:
-        first, last = (int(i) for i in np.searchsorted(times, (start, end)))
-        if symbol == "^" and last > first:
-            swell = np.sin(np.pi * (np.arange(last - first) + 0.5) / (last - first)) ** 2
-            colour = flat[min(at, len(flat) - 1)].analysis.breath()
-            loud = np.log(np.mean(np.exp(colour)))
-            power[first:last] = colour - loud + _vowel_level(flat) + np.log(np.maximum(swell, 1e-3))[:, None]
         if symbol in ("_", "^"):
             continue
         while flat[at].symbol != symbol:  # phonemes for which there was no time have no span
             at += 1
         piece = flat[at]
         at += 1
-        place = _places(piece, symbol, start, end, times[first:last]) / FRAME - 0.5
-        place = np.clip(place, 0, len(piece.analysis.hz) - 1.001)
-        left = place.astype(int)
-        share = (place - left).astype(np.float32)[:, None]
-        for out, given in ((power, piece.analysis.log_power), (noise, piece.analysis.noise)):
-            out[first:last] = (1 - share) * given[left] + share * given[left + 1]
-    return power, noise
+        voiced = symbol not in VOICELESS
+        target = beats[slice(*np.searchsorted(beats, (start, end)))] if voiced else np.arange(start, end, HOP)
+        places = _places(piece, symbol, start, end, target)
+        grains = (
+            voiced_grains(places, target, piece.analysis.marks)
+            if voiced
+            else Grains(places, target, np.full(len(target), HOP * warp))
+        )
+        lay(out, piece.analysis.samples, rate, grains, warp)
+    out *= 10 ** (np.interp(np.arange(len(out)) / rate, times, gains) / 20)
+    for start, end in ((a, b) for symbol, a, b in spans if symbol == "^"):
+        first, last = round(start * rate), round(end * rate)
+        out[first:last] += _breath(flat[0].analysis, last - first, _vowel_level(flat), rng)
+    return out
+
+
+def _beats(times: Doubles, curve: Doubles, rate: int) -> Doubles:
+    """When (s) the sung voice's pulses are: there its phase, counted in periods, passes a whole number."""
+    fine = np.arange(0, times[-1] + FRAME, 4 / rate)
+    phase = np.cumsum(np.interp(fine, times, curve)) * 4 / rate
+    return np.asarray(np.interp(np.arange(1, int(phase[-1]) + 1), phase, fine), dtype=np.float64)
+
+
+def _breath(analysis: Analysis, length: int, level: float, rng: np.random.Generator) -> Doubles:
+    """Noise [length] of the colour of a voice's quieter voiceless sounds, which swells and fades; `level` is in dB."""
+    colour = analysis.breath().astype(np.float64) / 2
+    spectrum = np.fft.rfft(rng.normal(0.0, 1.0, length))
+    spectrum *= np.exp(np.interp(np.linspace(0, 1, len(spectrum)), np.linspace(0, 1, len(colour)), colour))
+    noise = np.fft.irfft(spectrum, length)
+    swell = np.sin(np.pi * (np.arange(length) + 0.5) / max(1, length))
+    return np.asarray(noise * swell * 10 ** (level / 20) / max(1e-12, noise.std()), dtype=np.float64)
+
+
+def _tilted(samples: Doubles, rate: int, tilt: float) -> Doubles:
+    """`samples` with `tilt` dB an octave more above 1 kHz, and less below."""
+    octaves = np.clip(np.log2(np.maximum(np.fft.rfftfreq(len(samples), 1 / rate), 1.0) / 1000), -4, 3)
+    tilted = np.fft.irfft(np.fft.rfft(samples) * 10 ** (tilt * octaves / 20), len(samples))
+    return np.asarray(tilted, dtype=np.float64)
 
 
 def _vowel_level(flat: Sequence[Piece]) -> float:
-    """Natural log of the power that a breath has beside these vowels."""
-    levels = [_loudness(piece) for piece in flat if piece.symbol in VOWELS]
-    return float((np.median(levels) + _BREATH) * np.log(10) / 10)
+    """dB of a breath beside these vowels."""
+    levels = []
+    for piece in flat:
+        rate = piece.analysis.rate
+        middle = piece.analysis.samples[round(piece.start * rate) : round(piece.end * rate)]
+        if piece.symbol in VOWELS and len(middle):
+            levels.append(10 * np.log10(np.mean(middle**2) + 1e-12))
+    return float(np.median(levels) + _BREATH)
 
 
 def _places(piece: Piece, symbol: str, start: float, end: float, times: Doubles) -> Doubles:
@@ -243,6 +274,7 @@ def _gains(
             if sounding:
                 ends *= np.where((times >= begin) & (times < start), np.clip((start - times) / _RELEASE, 1e-2, 1), 1)
             sounding = False
+            ends[slice(*np.searchsorted(times, (start, end)))] = _QUIET
             continue
         if not sounding:
             sounding, begin = True, start
@@ -258,12 +290,3 @@ def _gains(
     swell = np.interp(times, knots, rng.normal(0, 1.5, len(knots)))
     semitones = 12 * np.log2(curve / np.median(curve))
     return np.asarray(gains + swell + _LOUDER * semitones + 20 * np.log10(ends), dtype=np.float64)
-
-
-def _warped(frames: NDArray[np.float32], warp: float) -> NDArray[np.float32]:
-    """Everything at frequency f moves to f * warp; the top is held."""
-    place = np.minimum(np.arange(frames.shape[1]) / warp, frames.shape[1] - 1.001)
-    left = place.astype(int)
-    share = (place - left).astype(np.float32)
-    moved = (1 - share) * frames[:, left] + share * frames[:, left + 1]
-    return np.ascontiguousarray(moved, dtype=np.float32)

@@ -26,6 +26,7 @@ from unisinger_cli.types import Audio, Chord, Floats, Note
 ITEMS = 24
 CENTS, SIMILAR, NEAREST, ERROR_RATIO = 15.0, 0.80, 0.80, 1.5  # the bars
 _RATE = 16000  # Hz at which voices are judged
+_LEVEL = -20.0  # dBFS of what sounds, of all voices that are judged
 _ENOUGH, _LEAST = 10.0, 4.0  # s of other recordings that a singer is known by: wanted, and at least
 
 
@@ -130,6 +131,17 @@ def _joined(voices: Path, rows: Sequence[Row]) -> Audio:
     return Audio(np.concatenate(parts)[None], _RATE)
 
 
+def _levelled(audio: Audio) -> Audio:
+    """At one level for all: the judge hears loudness, too, and it is no mark of a voice. A song's vocal lies as low as
+    its mix needs, and recordings as their makers left them, up to 15 dB apart."""
+    mono = mono_at(audio, _RATE)
+    sounding = np.abs(mono) > 0.05 * np.abs(mono).max(initial=0.0)
+    if not sounding.any():
+        return audio
+    gain = np.float32(10 ** (_LEVEL / 20) / np.sqrt(np.mean(mono[sounding] ** 2)))
+    return Audio((mono * gain)[None], _RATE)
+
+
 def _pitch(songs: Sequence[_Song], voices: Path, reporter: Reporter) -> list[Score]:
     tracker = Tracker()
     reporter.stage("tracking pitch")
@@ -158,10 +170,10 @@ def _voices(songs: Sequence[_Song], voices: Path, reporter: Reporter) -> list[Sc
     voices_of: list[tuple[str, Floats, Floats, Floats]] = []  # singer; song, other recordings, what was sung from
     for i, song in enumerate(known):
         reporter.step(i, len(known))
-        name, reference = song.row["speaker"], judge.embed(_joined(voices, song.others))
+        name, reference = song.row["speaker"], judge.embed(_levelled(_joined(voices, song.others)))
         singers.setdefault(name, reference)
-        source = judge.embed(_joined(voices, song.sung_from))
-        voices_of.append((name, judge.embed(song.vocal), reference, source))
+        source = judge.embed(_levelled(_joined(voices, song.sung_from)))
+        voices_of.append((name, judge.embed(_levelled(song.vocal)), reference, source))
     sung = [(float(one @ own), _to_others(one, name, singers)) for name, one, own, _ in voices_of]
     untouched = [(float(one @ own), _to_others(one, name, singers)) for name, _, own, one in voices_of]
     reporter.note(f"voices: {len(known)} songs of {len(singers)} singers who have other recordings")
