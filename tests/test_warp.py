@@ -34,7 +34,7 @@ def tone(hz: float, frames: int) -> torch.Tensor:
 @settings(max_examples=25, deadline=None)
 @given(st.floats(0.5, 2.0), st.floats(100.0, 9000.0))
 def test_a_warped_tone_sounds_at_its_new_pitch_and_level(speed: float, hz: float) -> None:
-    row, audio, pitch = warped(ROW, tone(hz, 40), np.full(40, hz, dtype=np.float32), speed, HOP)
+    _, audio, pitch = warped(ROW, tone(hz, 40), np.full(40, hz, dtype=np.float32), speed, HOP)
     frames = len(pitch)
     assert audio.shape == (1, frames * HOP) and frames == int(40 * HOP / speed) // HOP
     assert np.allclose(pitch, hz * speed)

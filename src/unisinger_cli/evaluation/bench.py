@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
@@ -12,6 +12,7 @@ import numpy as np
 from unisinger_cli.audio import read, write
 from unisinger_cli.errors import UnisingerError
 from unisinger_cli.evaluation.judge import Judge
+from unisinger_cli.evaluation.words import Words
 from unisinger_cli.pipeline.reporter import Reporter
 from unisinger_cli.pipeline.studio import Studio
 from unisinger_cli.requests import SamplerConfig
@@ -22,13 +23,15 @@ T = TypeVar("T")
 
 @dataclass
 class Bench:
-    """`out` is the folder of the report; `sampler` has the seed of the first item, the next one the seed after it."""
+    """`out` is the folder of the report; `sampler` has the seed of the first item, the next one the seed after it;
+    without `words` nobody listens to what is said."""
 
     studio: Studio
     judge: Judge
     out: Path
     sampler: SamplerConfig
     reporter: Reporter
+    words: Words | None = None
     failed: list[str] = field(default_factory=list)
     _voices: dict[Path, Floats] = field(default_factory=dict)
 
@@ -60,6 +63,10 @@ class Bench:
         if path not in self._voices:
             self._voices[path] = self.judge.embed(read(path))
         return self._voices[path]
+
+    def errors(self, audio: Audio, said: Sequence[str] | None) -> float | None:
+        """Phoneme error rate of a voice; None where nobody listens, or knows what is said."""
+        return None if self.words is None or not said else self.words.rate(audio, said)
 
     def halves(self, path: Path) -> float:
         """The judge's similarity of the two halves of a recording: one person, one microphone, other words."""

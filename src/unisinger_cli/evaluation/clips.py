@@ -20,7 +20,8 @@ REFERENCE_SECONDS = (4.0, 30.0)
 
 @dataclass(frozen=True)
 class Clip:
-    """A recording of a test speaker; `accomp` is the accompaniment's file where the pack has one."""
+    """A recording of a test speaker; `accomp` is the accompaniment's file where the pack has one, `said` its phonemes
+    where they are known."""
 
     name: str
     path: Path
@@ -28,6 +29,7 @@ class Clip:
     kind: str
     seconds: float
     accomp: Path | None = None
+    said: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,7 @@ def unheard_clips(packs: Sequence[Path]) -> list[Clip]:
             row["kind"],
             row["seconds"],
             pack / row["accomp"] if row["accomp"] else None,
+            tuple(symbol for symbol, *_ in row["phonemes"] or ()),
         )
         for pack in packs
         for row in read_index(pack)

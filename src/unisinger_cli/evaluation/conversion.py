@@ -28,6 +28,8 @@ class _Made:
     reference: Floats
     pitch: Pitch
     wanted: Floats
+    errors: float | None
+    floor: float | None
     real_time_factor: float
 
 
@@ -49,6 +51,8 @@ def run(bench: Bench, clips: Sequence[Clip], count: int) -> Part:
         values = pitch_agreement(one.pitch, one.wanted) | {
             "similarity_to_reference": float(one.voice @ one.reference),
             "similarity_to_source": float(one.voice @ one.source),
+            "phoneme_error_rate": one.errors,
+            "phoneme_error_rate_of_source": one.floor,
             "real_time_factor": one.real_time_factor,
         }
         items.append(Item(title, values, sounds))
@@ -73,6 +77,8 @@ def _convert(bench: Bench, i: int, pair: Pair) -> tuple[_Made, dict[str, str]]:
         bench.voice_of(pair.reference.path),
         studio.pitch(vocal),
         studio.pitch(source).shifted(result.scores["transposed_semitones"] or 0.0).hz,
+        bench.errors(vocal, pair.source.said),
+        bench.errors(source, pair.source.said),
         sum(result.seconds_by_stage.values()) / vocal.seconds,
     )
     return one, sounds
@@ -117,5 +123,11 @@ def _scores(bench: Bench, made: list[_Made], items: list[Item]) -> tuple[Score, 
         Score("similarity_to_reference", mean(to_reference), mean(to_other), "another reference"),
         Score("similarity_to_source", mean(to_source), strangers, "reference to source"),
         Score("two_halves_of_reference", halves, strangers, "reference to source"),
+        Score(
+            "phoneme_error_rate",
+            average("phoneme_error_rate"),
+            average("phoneme_error_rate_of_source"),
+            "the sources themselves",
+        ),
         Score("real_time_factor", average("real_time_factor")),
     )

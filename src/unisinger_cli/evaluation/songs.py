@@ -25,6 +25,7 @@ from unisinger_cli.evaluation.metrics import (
     sounding_share,
 )
 from unisinger_cli.evaluation.spectra import chroma
+from unisinger_cli.evaluation.words import planned
 from unisinger_cli.pipeline.reporter import Silent
 from unisinger_cli.pipeline.scores import pitch_agreement
 from unisinger_cli.pipeline.song import song
@@ -66,7 +67,8 @@ def run(bench: Bench, clips: Sequence[Clip], count: int) -> Part:
             continue
         made.append(one)
         items.append(Item(f"{title}, {one.plan.score.key}, {one.plan.score.bpm:.0f} bpm", values, sounds))
-    return Part("song", _scores(bench, made, items), tuple(items), tuple(bench.failed))
+    floor = _floor(bench, clips)
+    return Part("song", _scores(bench, made, items, floor), tuple(items), tuple(bench.failed))
 
 
 def _sing(bench: Bench, i: int, reference: Clip) -> tuple[_Made, dict[str, float | None], dict[str, str]]:
@@ -89,6 +91,7 @@ def _sing(bench: Bench, i: int, reference: Clip) -> tuple[_Made, dict[str, float
         "accomp_loudness_lufs": loudness(band),
         "vocal_loudness_lufs": loudness(vocal),
         "accomp_sounding": sounding_share(accomp),
+        "phoneme_error_rate": bench.errors(vocal, planned(plan)),
         "real_time_factor": sum(result.seconds_by_stage.values()) / plan.seconds,
         "seconds": plan.seconds,
     }
@@ -101,7 +104,13 @@ def _sing(bench: Bench, i: int, reference: Clip) -> tuple[_Made, dict[str, float
     return one, values, sounds
 
 
-def _scores(bench: Bench, made: list[_Made], items: list[Item]) -> tuple[Score, ...]:
+def _floor(bench: Bench, clips: Sequence[Clip]) -> float | None:
+    """Phoneme error rate of the real singing of test singers whose words are known."""
+    sung = [clip for clip in clips if clip.kind == "song" and clip.said]
+    return mean(bench.errors(read(clip.path), clip.said) for _, clip in bench.each("hearing singers", sung))
+
+
+def _scores(bench: Bench, made: list[_Made], items: list[Item], floor: float | None) -> tuple[Score, ...]:
     """Controls: the plan of another song, the reference of another, the other keys, and a true copy."""
     n = len(made)
     bench.reporter.stage("comparing")
@@ -142,5 +151,6 @@ def _scores(bench: Bench, made: list[_Made], items: list[Item]) -> tuple[Score, 
             "late, quiet, noisy copies",
             at_most=0.8 if n > 1 else None,
         ),
+        Score("phoneme_error_rate", average("phoneme_error_rate"), floor, "real singing"),
         Score("real_time_factor", average("real_time_factor")),
     )

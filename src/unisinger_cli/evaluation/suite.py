@@ -13,6 +13,7 @@ from unisinger_cli.evaluation.bench import Bench
 from unisinger_cli.evaluation.clips import references, unheard_clips
 from unisinger_cli.evaluation.findings import PARTS, Part
 from unisinger_cli.evaluation.judge import Judge
+from unisinger_cli.evaluation.words import Words
 from unisinger_cli.pipeline.reporter import Reporter
 from unisinger_cli.pipeline.studio import Studio
 from unisinger_cli.requests import SamplerConfig
@@ -32,21 +33,23 @@ def evaluate(
     items: int | None = None,
     checkpoint: str | None = None,
     threads: int = 2,
+    words: Path | None = None,
 ) -> list[Part]:
     """Run `parts`, in their order, and write their sounds under `out`.
 
     The seed of `sampler` also chooses the clips. `items` overrides how many items each part makes; `checkpoint`
-    is what `studio` was opened with, for the process that measures the speed. Items that fail are told in their
-    part's `failed`.
+    is what `studio` was opened with, for the process that measures the speed; `words` is the file of a judge of words.
+    Items that fail are told in their part's `failed`.
 
     Raises MissingExtra without resemblyzer, InputError where a pack has no test speaker.
     """
     clips = unheard_clips(packs)
+    listener = None if words is None else Words(words)
     judge = Judge() if set(parts) & set(_RUN) else None
     found = []
     for name in (name for name in PARTS if name in parts):
         if judge is not None and name in _RUN:
-            bench = Bench(studio, judge, out, sampler, reporter)
+            bench = Bench(studio, judge, out, sampler, reporter, listener)
             found.append(_RUN[name](bench, clips, ITEMS[name] if items is None else items))
         else:
             reporter.stage("timing")

@@ -37,6 +37,10 @@ def evaluate(
         int | None,
         typer.Option("--items", min=1, max=1000, help="Of each part.  [default: codec 12, convert 20, song 6]"),
     ] = None,
+    words: Annotated[
+        Path | None,
+        typer.Option("--words", metavar="FILE", help="A judge of words, as `unisinger train judge` makes it."),
+    ] = None,
     seed: options.Seed = 0,
     steps: options.Steps = None,
     cfg: options.Cfg = None,
@@ -53,11 +57,11 @@ def evaluate(
     """Measure a checkpoint, each number beside a control.
 
     Recordings of test speakers are converted and sung with, and an independent judge (resemblyzer, in the extra
-    eval) tells who is heard.
+    eval) tells who is heard. With --words, a recogniser that had no part in the training counts wrong phonemes.
 
     \b
     Examples:
-      unisinger evaluate --data packs/voices --out report
+      unisinger evaluate --data packs/voices --words models/judge/model.safetensors --out report
       unisinger evaluate --data packs/voices --out report --only convert --items 4
     """
     output.screen.json, output.screen.quiet = json, quiet
@@ -90,6 +94,7 @@ def evaluate(
             items=items,
             checkpoint=checkpoint,
             threads=THREADS if threads is None else threads,
+            words=words,
         )
         reporter.stage("drawing")
         drawn = report.pictures(studio, parts, work)
