@@ -32,7 +32,7 @@ from unisinger_cli.training.optim import Phase
 _BLANK_SHARE = -2.5  # log share of the CTC blank that counts for the phoneme around it while aligning
 _QUIET = 3.0  # nats that a frame's level adds to, or takes from, the pause
 _CONTEXT, _WIDTH = 2, 256  # frames to either side, and hidden width, of the network that sees little
-_ROUNDS, _STEPS, _STRETCHES, _STRETCH = 5, 400, 48, 128  # of its training; a batch is so many stretches of frames
+_ROUNDS, _STEPS, _STRETCHES, _STRETCH = 6, 400, 48, 128  # of its training; a batch is so many stretches of frames
 _PRIOR = 0.7  # power of a phoneme's frequency by which its probability is divided
 
 
@@ -145,7 +145,9 @@ class _Framewise(nn.Module):
         stretch = min(_STRETCH, len(self.mel))
         first = torch.randint(len(self.mel) - stretch + 1, (_STRETCHES, 1), device=device)
         index = first + torch.arange(stretch, device=device)
-        log_probs = self.network(_augment(self.mel[index]))
+        mel = self.mel[index]
+        mel = mel + 0.2 * torch.randn(_STRETCHES, 1, 1, device=device) + 0.1 * torch.randn_like(mel)
+        log_probs = self.network(mel)
         return {"loss": F.nll_loss(log_probs.flatten(0, 1), self.labels[index].flatten(), ignore_index=-1)}
 
 
