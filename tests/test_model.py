@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from toy_flow import awake_flow, conditions
 from unisinger_cli.audio import whole
 from unisinger_cli.model.blocks import JointBlock
 from unisinger_cli.model.checkpoint import load_checkpoint, quantise_rows, save_checkpoint
@@ -31,39 +32,7 @@ def model() -> UniSinger:
 
 @pytest.fixture(scope="module")
 def flow() -> Flow:
-    """A debug flow in which nothing that starts at zero is zero, so that everything shows."""
-    flow = UniSinger.random(DEBUG).flow
-    generator = torch.Generator().manual_seed(1)
-    network = flow.network
-    with torch.no_grad():
-        for weight in (network.latent_out.weight, network.sounds_in.weight):
-            weight.copy_(torch.randn(weight.shape, generator=generator) * 0.1)
-        said = network.conditions.sounds.said
-        said.copy_(torch.rand(said.shape, generator=generator))
-    return flow
-
-
-def conditions(batch: int, frames: int, task: int = 2, seed: int = 0) -> Conditions:
-    g = torch.Generator().manual_seed(seed)
-    on = torch.ones(batch, dtype=torch.bool)
-    mask = MASKS[task]
-    return Conditions(
-        task=torch.full((batch,), task),
-        phonemes=torch.randint(len(DEBUG.phonemes), (batch, frames), generator=g),
-        content=torch.randint(DEBUG.content.codes, (batch, frames), generator=g),
-        timbre=torch.nn.functional.normalize(torch.randn(batch, DEBUG.timbre.dim, generator=g), dim=-1),
-        sounds=torch.randn(batch, len(DEBUG.phonemes), DEBUG.codec.channels, generator=g),
-        pitch=100 + 300 * torch.rand(batch, frames, generator=g),
-        score=torch.rand(batch, frames, DEBUG.score_dim, generator=g),
-        tags=(torch.rand(batch, len(DEBUG.tags), generator=g) > 0.7).float(),
-        phoneme_on=on & mask.phoneme,
-        semantic_on=on & mask.semantic,
-        speaker_on=on & mask.speaker,
-        pitch_on=on,
-        score_on=on,
-        instruct_on=on & mask.instruct,
-        groups_on=torch.tensor([[name in mask.groups for name in DEBUG.flow.groups]]).expand(batch, -1),
-    )
+    return awake_flow(DEBUG)
 
 
 def test_joint_attention_equals_a_naive_loop() -> None:

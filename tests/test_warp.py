@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from toy_flow import ROW, made_clip
 from unisinger_cli.model.config import PRESETS
 from unisinger_cli.model.sounds import SoundTable
 from unisinger_cli.training.features import SPEEDS
@@ -15,16 +16,6 @@ from unisinger_cli.training.flow import FlowData
 from unisinger_cli.training.warp import resampled, warped
 
 RATE, HOP = 44100, 1024
-ROW = {
-    "id": "x",
-    "kind": "speech",
-    "speaker": "anna",
-    "accomp": None,
-    "seconds": 40 * HOP / RATE,
-    "phonemes": [["_", 0.0, 0.1], ["a", 0.1, 0.8], ["s", None, None]],
-    "score": None,
-    "tags": ["speech", "fullband", "female"],
-}
 
 
 def tone(hz: float, frames: int) -> torch.Tensor:
@@ -69,25 +60,13 @@ def test_a_clip_that_is_too_short_is_named() -> None:
         warped(ROW, tone(200.0, 1), np.zeros(1, dtype=np.float32), 2.0, HOP)
 
 
-def _clip(speaker: str, vectors: torch.Tensor, frames: int = 40) -> tuple[dict[str, object], dict[str, torch.Tensor]]:
-    tensors = {
-        "vocal": torch.zeros(frames, 64, dtype=torch.int8),
-        "accomp": torch.zeros(0, dtype=torch.int8),
-        "content": torch.zeros(len(SPEEDS), frames, dtype=torch.int16),
-        "timbre": vectors.half(),
-        "phonemes": torch.zeros(frames, dtype=torch.int8),
-        "hz": torch.zeros(frames, dtype=torch.float16),
-    }
-    return ROW | {"id": speaker, "speaker": speaker}, tensors
-
-
 def test_a_reference_in_training_is_its_speakers() -> None:
     config = PRESETS["debug"]
     generator = torch.Generator().manual_seed(0)
     centres = torch.nn.functional.normalize(torch.randn(3, config.timbre.dim, generator=generator), dim=-1)
     noise = torch.randn(3, 5, config.timbre.dim, generator=generator) * 0.5 / config.timbre.dim**0.5
     stretches = torch.nn.functional.normalize(centres[:, None] + noise, dim=-1)
-    clips = [_clip(name, stretches[i]) for i, name in enumerate(("a", "b", "c"))]
+    clips = [made_clip(name, stretches[i]) for i, name in enumerate(("a", "b", "c"))]
     silence = {"vocal": torch.zeros(1, 64, dtype=torch.int8), "content": torch.zeros(len(SPEEDS), 1, dtype=torch.int16)}
     data = FlowData(clips, silence, config, torch.device("cpu"), size=8, sounds=SoundTable(config))
     who = torch.arange(3).repeat_interleave(40)

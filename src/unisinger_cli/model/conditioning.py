@@ -2,7 +2,8 @@
 
 The mask table is the paper's (arXiv 2606.07015, "task-specific modality masks"): training, inference and the
 ablation all read it here, and nothing below knows a task by name. A masked modality is replaced by a learnable
-null token.
+null token. Two parts of the method can be taken away for the ablation, by fields of the flow's configuration: the masks
+(`task_masks`), and the one speaker space (`speaker_spaces`).
 
 Shapes: b batch, n latent frames, k tokens = n / patch, g tags, d width.
 """
@@ -10,12 +11,12 @@ Shapes: b batch, n latent frames, k tokens = n / patch, g tags, d width.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from unisinger_cli.model.config import ModelConfig
+from unisinger_cli.model.config import FlowConfig, ModelConfig
 from unisinger_cli.model.lyric_encoder import SymbolEncoder
 from unisinger_cli.model.sounds import SoundTable
 
@@ -38,6 +39,13 @@ MASKS: tuple[TaskMask, ...] = (
     TaskMask("speaker-cloning song generation", True, True, False, True, ("vocal", "accomp")),
     TaskMask("conversion with accompaniment", True, False, True, True, ("vocal", "accomp")),
 )
+
+
+def masks_of(flow: FlowConfig) -> tuple[TaskMask, ...]:
+    """The table that a model was trained with: `MASKS`, or one that hides nothing."""
+    if flow.task_masks:
+        return MASKS
+    return tuple(replace(mask, instruct=True, phoneme=True, semantic=True, speaker=True) for mask in MASKS)
 
 
 @dataclass
@@ -92,6 +100,27 @@ def null_where(off: Tensor, value: Tensor, null: Tensor) -> Tensor:
     return torch.where(off.view(-1, *[1] * (value.ndim - 1)), null.to(value.dtype), value)
 
 
+class VoiceMap(nn.Linear):
+    """A linear map of what is known of a voice, for each speaker space another: [b, ..., inputs] and the space of each
+    row, int64 [b] -> [b, ..., d]. With one space it is the plain map."""
+
+    def __init__(self, inputs: int, width: int, spaces: int, bias: bool = True) -> None:
+        super().__init__(inputs, spaces * width, bias)
+        self.spaces = spaces
+
+    def forward(self, voice: Tensor, space: Tensor) -> Tensor:
+        return of_space(super().forward(voice), space, self.spaces)
+
+
+def of_space(values: Tensor, space: Tensor, spaces: int) -> Tensor:
+    """Values of all spaces side by side [b, ..., spaces x d] -> those of each row's own space [b, ..., d]."""
+    if spaces == 1:
+        return values
+    apart = values.unflatten(-1, (spaces, -1))
+    own = space.view(-1, *[1] * (apart.ndim - 1)).expand(*apart.shape[:-2], 1, apart.shape[-1])
+    return apart.gather(-2, own).squeeze(-2)
+
+
 class ConditionEncoder(nn.Module):
     """Conditions -> (condition tokens [b, 2 + tags... + k, d], their times, per-frame features and sounds of the voice,
     pooled vector).
@@ -99,32 +128,45 @@ class ConditionEncoder(nn.Module):
     The speaker space is one linear map of the timbre vector, attached in two places: along the phoneme tokens or along
     the semantic tokens. Phonemes and semantics that sound together share a token; a masked one adds its null. The
     speaker also shifts what modulates the blocks, from zero at first: beside the tokens alone it was hardly heard.
+
+    With two speaker spaces, songs and conversions share none of the weights that a voice meets on its way in: its map,
+    its null, what modulates the blocks, and `sounds_in` of the MM-DiT. (`with_speaker` has one for each stream anyway.)
     """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        d, patch = config.flow.width, config.flow.patch
+        d, patch, self.spaces = config.flow.width, config.flow.patch, config.flow.speaker_spaces
+        if self.spaces not in (1, 2):
+            raise ValueError(f"speaker_spaces is {self.spaces}, and can be 1 or 2")
         self.patch = patch
         self.lyrics = SymbolEncoder(len(config.phonemes), d, patch, blocks=3)
         self.semantics = SymbolEncoder(config.content.codes, d, patch, blocks=2)
-        self.speaker = nn.Linear(config.timbre.dim, d)
+        self.speaker = VoiceMap(config.timbre.dim, d, self.spaces)
         self.with_speaker = nn.ModuleList(
             nn.Sequential(nn.LayerNorm(d), nn.Linear(d, 2 * d), nn.GELU(), nn.Linear(2 * d, d)) for _ in range(2)
         )
-        self.speaker_to_blocks = nn.Linear(d, d, bias=False)
+        self.speaker_to_blocks = VoiceMap(d, d, self.spaces, bias=False)
         nn.init.zeros_(self.speaker_to_blocks.weight)
         self.sounds = SoundTable(config)
         self.task = nn.Embedding(len(MASKS), d)
         self.tag = nn.Linear(len(config.tags), d, bias=False)
         self.phoneme_null = nn.Parameter(torch.randn(d) * 0.02)
         self.semantic_null = nn.Parameter(torch.randn(d) * 0.02)
-        self.speaker_null = nn.Parameter(torch.randn(d) * 0.02)
+        self.speaker_null = nn.Parameter(torch.randn(self.spaces * d) * 0.02)
         self.instruct_null = nn.Parameter(torch.randn(d) * 0.02)
         self.pitch_null = nn.Parameter(torch.zeros(PITCH_FEATURES))
         self.score_null = nn.Parameter(torch.zeros(config.score_dim))
 
+    def space(self, task: Tensor) -> Tensor:
+        """Tasks [b] -> the speaker space of each [b]: with two, conversions (which see semantics) have the second."""
+        converts = torch.stack([task == i for i, mask in enumerate(MASKS) if mask.semantic]).any(0)
+        return (self.spaces - 1) * converts.long()
+
     def forward(self, c: Conditions) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        speaker = null_where(~c.speaker_on, self.speaker(c.timbre * math.sqrt(c.timbre.shape[-1])), self.speaker_null)
+        space = self.space(c.task)
+        voice = self.speaker(c.timbre * math.sqrt(c.timbre.shape[-1]), space)
+        nobody = of_space(self.speaker_null.expand(len(space), -1), space, self.spaces)
+        speaker = torch.where(c.speaker_on[:, None], voice, nobody.to(voice.dtype))
         streams = (
             (self.lyrics(c.phonemes), ~c.phoneme_on, self.phoneme_null),
             (self.semantics(c.content), ~c.semantic_on, self.semantic_null),
@@ -147,7 +189,7 @@ class ConditionEncoder(nn.Module):
             ],
             dim=-1,
         )
-        return tokens, times, frames, self._sounds(c), task + instruct + self.speaker_to_blocks(speaker)
+        return tokens, times, frames, self._sounds(c), task + instruct + self.speaker_to_blocks(speaker, space)
 
     def _sounds(self, c: Conditions) -> Tensor:
         """What the voice makes of the phonemes that are due, frame by frame [b, n, channels]; of phonemes as such where

@@ -87,6 +87,8 @@ class FlowConfig:
     patch: int = 2  # latent frames per token
     window: int = 512  # latent frames the model was trained on, 11.9 s
     groups: tuple[str, ...] = ("vocal", "accomp")
+    task_masks: bool = True  # what a task must not see is nulled; without, only what is not there
+    speaker_spaces: int = 1  # maps of a voice: one for all tasks, or 2, of which conversions have the second
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from unisinger_cli.model.blocks import JointBlock, SingleBlock
-from unisinger_cli.model.conditioning import PITCH_FEATURES, ConditionEncoder, Conditions
+from unisinger_cli.model.conditioning import PITCH_FEATURES, ConditionEncoder, Conditions, VoiceMap
 from unisinger_cli.model.config import ModelConfig
 from unisinger_cli.model.ops import rotary_angles, timestep_features
 
@@ -31,7 +31,7 @@ class MMDiT(nn.Module):
         self.group_null = nn.Parameter(torch.randn(len(flow.groups), c) * 0.02)
         self.latent_in = nn.Linear(per_token, d)
         self.frames_in = nn.Linear(flow.patch * (PITCH_FEATURES + config.score_dim), d)
-        self.sounds_in = nn.Linear(flow.patch * c, d, bias=False)
+        self.sounds_in = VoiceMap(flow.patch * c, d, flow.speaker_spaces, bias=False)
         self.group_in = nn.Linear(len(flow.groups), d)
         self.time = nn.Sequential(nn.Linear(256, d), nn.SiLU(), nn.Linear(d, d))
         self.modulate = nn.Sequential(nn.SiLU(), nn.Linear(d, 6 * d))
@@ -55,7 +55,8 @@ class MMDiT(nn.Module):
         latent = torch.where(active, latent, self.group_null[None, :, None].to(latent.dtype))
         x = latent.permute(0, 2, 1, 3).reshape(b, n // patch, patch * s * c)
         x = self.latent_in(x) + self.frames_in(frames.reshape(b, n // patch, -1))
-        x = x + self.sounds_in(sounds.reshape(b, n // patch, -1).to(x.dtype))
+        space = self.conditions.space(conditions.task)
+        x = x + self.sounds_in(sounds.reshape(b, n // patch, -1).to(x.dtype), space)
         pooled = pooled + self.time(timestep_features(t, 256)) + self.group_in(conditions.groups_on.to(x.dtype))
         shared = self.modulate(pooled).view(b, 6, -1)
         head_dim = self.config.flow.width // self.config.flow.heads

@@ -1,6 +1,6 @@
 """What the network is given. The only place where the four tasks differ: below it nothing knows a task.
 
-Which modalities a task sees is read off the paper's mask table (`model.conditioning.MASKS`).
+Which modalities a task sees is read off the mask table that the model was trained with (`model.conditioning.masks_of`).
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ def _tags(config: ModelConfig, tags: Sequence[str]) -> Ints:
 
 def _condition(config: ModelConfig, task: int, frames: int, **given: object) -> Condition:
     """Of what is given, what the task's masks let through."""
-    from unisinger_cli.model.conditioning import MASKS
+    from unisinger_cli.model.conditioning import masks_of
 
-    mask = MASKS[task]
+    mask = masks_of(config.flow)[task]
     seen = {"phonemes": mask.phoneme, "content": mask.semantic, "timbre": mask.speaker, "tags": mask.instruct}
     kept = {name: value for name, value in given.items() if seen.get(name, True)}
     absent = dict.fromkeys(("phonemes", "content", "pitch", "score", "tags", "timbre"))

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from unisinger_cli.model.conditioning import MASKS, Conditions
+from unisinger_cli.model.conditioning import MASKS, Conditions, masks_of
 from unisinger_cli.model.config import ModelConfig
 from unisinger_cli.model.flow import Flow
 from unisinger_cli.model.sounds import SoundTable
 from unisinger_cli.stages.clock import score_frames
-from unisinger_cli.training.curriculum import DROPOUT, stage_at
+from unisinger_cli.training.curriculum import CURRICULUM, DROPOUT, Stage, stage_at
 from unisinger_cli.training.dataset import Row
 from unisinger_cli.training.features import LATENT_STEP
 from unisinger_cli.training.optim import Phase
@@ -142,9 +143,10 @@ class FlowData:
         self.tags = torch.stack(track_tags).to(device)
         self.accompanied = torch.tensor(accompanied, device=device)
         self.allowed = torch.tensor(allowed, dtype=torch.float32, device=device)  # tracks x tasks
+        self.spoken = self.allowed[:, 0] > 0
         self.weight = torch.tensor(weight, device=device)
         self.task_weight = torch.zeros(len(MASKS), device=device)
-        masks = [(m.phoneme, m.semantic, m.speaker, m.instruct) for m in MASKS]
+        masks = [(m.phoneme, m.semantic, m.speaker, m.instruct) for m in masks_of(self.config.flow)]
         self.masks = torch.tensor(masks, device=device)
         self.mask_groups = torch.tensor(
             [[g in m.groups for g in self.config.flow.groups] for m in MASKS], device=device
@@ -168,6 +170,7 @@ class FlowData:
         phonemes = self.phonemes[index]
         on = dict(zip(("phoneme_on", "semantic_on", "speaker_on", "instruct_on"), self.masks[task].T, strict=True))
         on["pitch_on"] = on["score_on"] = torch.ones_like(on["phoneme_on"])
+        on["phoneme_on"] = on["phoneme_on"] & self.spoken[track]  # words that nobody knows are shown in no task
         on = {name: value & (torch.rand(b, device=device) >= DROPOUT[name]) for name, value in on.items()}
         groups_on = self.mask_groups[task].clone()
         groups_on[:, 1] &= self.accompanied[track]
@@ -227,9 +230,9 @@ class FlowTrainee:
     """The curriculum moves the task weights in place; the phase stays the same. A flow that has been trained before
     goes on in the last stage."""
 
-    def __init__(self, flow: Flow, data: FlowData, rate: float) -> None:
+    def __init__(self, flow: Flow, data: FlowData, rate: float, stages: Sequence[Stage] = CURRICULUM) -> None:
         self.model: nn.Module = flow
-        self.data = data
+        self.data, self.stages = data, stages
         self.trained = bool(flow.network.latent_out.weight.any())  # zero at first
         self._phases = [Phase("flow", FlowLoss(flow, data), list(flow.parameters()), rate, betas=(0.9, 0.98))]
 
@@ -237,5 +240,5 @@ class FlowTrainee:
         return self._phases
 
     def advance(self, progress: float, step: int) -> None:
-        weights = stage_at(1.0 if self.trained else progress).weights
+        weights = stage_at(1.0 if self.trained else progress, self.stages).weights
         self.data.task_weight.copy_(torch.tensor(weights))
