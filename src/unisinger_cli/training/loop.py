@@ -22,6 +22,8 @@ from torch import Tensor, nn
 from unisinger_cli.training.ema import Ema
 from unisinger_cli.training.optim import Phase, Step, learning_rate
 
+STATE = "state.safetensors"
+
 
 class Trainee(Protocol):
     """What the loop asks of a part in training."""
@@ -73,6 +75,17 @@ def save_state(path: Path, model: nn.Module, ema: Ema | None, step: int, elapsed
     temporary.replace(path)
 
 
+def steps_done(out: Path) -> int:
+    """How many steps the run in `out` has made; 0 where none began."""
+    from safetensors import safe_open
+
+    state = out / STATE
+    if not state.exists():
+        return 0
+    with safe_open(state, "pt") as handle:
+        return int(handle.metadata()["step"])
+
+
 def load_state(path: Path, model: nn.Module, ema: Ema | None) -> tuple[int, float]:
     """Undo `save_state`; returns (step, seconds trained)."""
     from safetensors import safe_open
@@ -112,7 +125,7 @@ def run(
         raise ValueError("training needs a budget: seconds or steps")
     rank, world = distributed()
     out.mkdir(parents=True, exist_ok=True)
-    state, log = out / "state.safetensors", out / "log.jsonl"
+    state, log = out / STATE, out / "log.jsonl"
     ema = Ema(trainee.model, ema_decay)
     step, before = load_state(state, trainee.model, ema) if resume and state.exists() else (0, 0.0)
     began, logged, saved = time.monotonic(), time.monotonic(), time.monotonic()

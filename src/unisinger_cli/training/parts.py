@@ -1,7 +1,8 @@
 """What `unisinger train PART` does: build a part on its data, run the loop, keep its averaged weights.
 
 A run folder ends with `part.safetensors`: the averaged weights of that part alone, under the names they have in a
-checkpoint. Later parts, and the bundle, take them by `init`.
+checkpoint. Later parts, and the bundle, take them by `init`. Its metadata tell how it was trained; of a flow, which
+`variant` of the method it is, so that the bundle builds the network that fits.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
@@ -20,6 +22,7 @@ from unisinger_cli.model.unisinger import UniSinger
 from unisinger_cli.training import loop
 from unisinger_cli.training.codec import CodecBatch, CodecTrainee, measure_latents
 from unisinger_cli.training.content import ContentData, ContentLoss, ContentTrainee
+from unisinger_cli.training.curriculum import FULL, VARIANTS, Variant
 from unisinger_cli.training.dataset import AudioBank, Row, fit_track, label_frames, load_audio, read_packs
 from unisinger_cli.training.features import SILENCE, load_features
 from unisinger_cli.training.flow import FlowData, FlowTrainee
@@ -27,6 +30,7 @@ from unisinger_cli.training.timbre import TimbreData, TimbreLoss, TimbreTrainee
 
 Report = Callable[[str], None]
 PARTS = ("codec", "content", "timbre", "flow")
+PART, CHECKPOINT = "part.safetensors", "model.safetensors"  # what training and bundling leave
 BATCH = {"codec": 64, "decoder": 64, "content": 64, "timbre": 192, "flow": 96}
 
 
@@ -52,24 +56,36 @@ def load_parts(model: UniSinger, files: list[Path]) -> list[str]:
     return sorted(found)
 
 
-def save_part(model: UniSinger, part: str, path: Path) -> None:
-    """The part's weights and buffers as fp16 (statistics as fp32)."""
+def save_part(model: UniSinger, part: str, path: Path, about: dict[str, str]) -> None:
+    """The part's weights and buffers as fp16 (statistics as fp32), with what there is to tell about them."""
     state = {f"{part}.{k}": v for k, v in getattr(model, part).state_dict().items()}
     tensors = {k: (v.half() if v.ndim >= 2 else v.float()).contiguous().cpu() for k, v in state.items()}
     temporary = path.with_suffix(".part")
-    save_file(tensors, temporary)
+    save_file(tensors, temporary, metadata=about)
     temporary.replace(path)
 
 
-def bundle(preset: str, files: list[Path], out: Path, about: dict[str, object]) -> Path:
-    """Join parts into one int8 checkpoint `out/model.safetensors`. Raises ValueError where a part is missing."""
-    model = UniSinger.random(PRESETS[preset])
+def _about_flow(files: list[Path]) -> dict[str, str]:
+    """What the last part file with a variant says of its training; nothing where none does."""
+    found: dict[str, str] = {}
+    for path in files:
+        with safe_open(path, "pt") as handle:
+            told = handle.metadata() or {}
+        found = told if "variant" in told else found
+    return found
+
+
+def bundle(preset: str, files: list[Path], out: Path) -> Path:
+    """Join parts into one int8 checkpoint `out/model.safetensors`; its header repeats how the flow was trained. Raises
+    ValueError where a part is missing."""
+    about = _about_flow(files)
+    model = UniSinger.random(VARIANTS[about.get("variant", FULL)].of(PRESETS[preset]))
     missing = set(PARTS) - set(load_parts(model, files))
     if missing:
         raise ValueError(f"no weights for {', '.join(sorted(missing))} among the files given")
     out.mkdir(parents=True, exist_ok=True)
-    save_checkpoint(model, out / "model.safetensors", about, int8=True)
-    return out / "model.safetensors"
+    save_checkpoint(model, out / CHECKPOINT, about, int8=True)
+    return out / CHECKPOINT
 
 
 def train(
@@ -88,20 +104,27 @@ def train(
     resume: bool,
     workers: int,
     report: Report,
+    variant: str = FULL,
 ) -> None:
     """Train `part` on `data`: packs of recordings, or for the flow folders of features. `rate` scales the learning
-    rates of the part."""
+    rates of the part; `variant`, one of VARIANTS, says what of the method a flow is trained without."""
     where = loop.pick_device(device)
     rank, _ = loop.distributed()
     torch.manual_seed(seed + 1000 * rank)
     torch.set_float32_matmul_precision("high")
-    model = UniSinger(PRESETS[preset])
+    taken = VARIANTS[variant]
+    model = UniSinger(taken.of(PRESETS[preset]))
     parts = load_parts(model, init)
     report(f"{part}: {preset} on {where}, starting from {', '.join(parts) if parts else 'nothing'}")
     model.to(where)
     size = BATCH[part] if batch is None else batch
-    build = {"codec": _codec, "decoder": _decoder, "content": _content, "timbre": _timbre, "flow": _flow}[part]
-    trainee, finish = build(model, data, size, where, workers)
+    if part == "flow":
+        trainee, finish = _flow(model, data, size, where, taken)
+    else:
+        build = {"codec": _codec, "decoder": _decoder, "content": _content, "timbre": _timbre}[part]
+        trainee, finish = build(model, data, size, where, workers)
+    if resume:  # not the same draws again
+        torch.manual_seed(seed + 1000 * rank + 1_000_000 * loop.steps_done(out))
     loop.run(
         trainee,
         out,
@@ -114,9 +137,11 @@ def train(
         report=report if rank == 0 else lambda line: None,
     )
     if rank == 0:
-        _take_average(trainee.model, out / "state.safetensors")
+        _take_average(trainee.model, out / loop.STATE)
         finish()
-        save_part(model, "codec" if part == "decoder" else part, out / "part.safetensors")
+        about = {"seed": str(seed), "steps": str(loop.steps_done(out))}
+        about |= {"variant": variant} if part == "flow" else {}
+        save_part(model, "codec" if part == "decoder" else part, out / PART, about)
 
 
 def _take_average(module: torch.nn.Module, state: Path) -> None:
@@ -190,10 +215,10 @@ def _timbre(model: UniSinger, data: list[Path], size: int, device: torch.device,
     return TimbreTrainee(loss), lambda: None
 
 
-def _flow(model: UniSinger, data: list[Path], size: int, device: torch.device, workers: int) -> Built:
+def _flow(model: UniSinger, data: list[Path], size: int, device: torch.device, variant: Variant) -> Built:
     clips, silence = load_features(data), load_file(data[0] / SILENCE)
     batches = FlowData(clips, silence, model.config, device, size, model.flow.network.conditions.sounds)
     if device.type == "cuda":  # norms, gates and rotations are many small kernels, and fused a third of the time
         for block in [*model.flow.network.joint, *model.flow.network.single]:
             block.compile(dynamic=False)
-    return FlowTrainee(model.flow.train(), batches, 1e-3), lambda: None
+    return FlowTrainee(model.flow.train(), batches, 1e-3, variant.stages), lambda: None

@@ -10,13 +10,13 @@ from typing import Annotated
 import typer
 
 from unisinger_cli.cli import options, output
-from unisinger_cli.errors import InputError, UsageError
+from unisinger_cli.errors import InputError, PartialFailure, UsageError
 
 ALIGNER_SECONDS, ALIGNER_BATCH = 60.0, 64
 
 
 class Step(str, Enum):
-    """In the order in which a checkpoint is made; the judge is no part of it."""
+    """In the order in which a checkpoint is made; the judge and the ablation are no part of it."""
 
     aligner = "aligner"
     codec = "codec"
@@ -27,6 +27,7 @@ class Step(str, Enum):
     flow = "flow"
     bundle = "bundle"
     judge = "judge"
+    ablation = "ablation"
 
 
 class Preset(str, Enum):
@@ -35,8 +36,24 @@ class Preset(str, Enum):
     paper = "paper"
 
 
+class Variant(str, Enum):
+    full = "full"
+    no_masks = "no-masks"
+    songs = "songs"
+    conversion = "conversion"
+    two_spaces = "two-spaces"
+
+
 def train(
-    step: Annotated[Step, typer.Argument(help="The step, in the order in which a checkpoint is made.")],
+    step: Annotated[
+        Step,
+        typer.Argument(
+            metavar="STEP",
+            show_choices=False,
+            help="aligner, codec, decoder, content, timbre, features, flow, bundle, in the order in which a checkpoint "
+            "is made; judge; ablation.",
+        ),
+    ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where its results and its log go.")],
     data: Annotated[
         list[Path] | None,
@@ -61,6 +78,15 @@ def train(
         list[float] | None,
         typer.Option("--warp", min=0.5, max=2.0, help="For features: solo voices also at this speed; repeatable."),
     ] = None,
+    variant: Annotated[
+        list[Variant] | None,
+        typer.Option(
+            "--variant", help="For flow: the method without one part of it. For ablation: these alone; repeatable."
+        ),
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option("--seeds", min=1, max=100, help="For ablation: of each variant, from --seed on.")
+    ] = 3,
     quiet: options.Quiet = False,
 ) -> None:
     """Make a checkpoint, step by step.
@@ -70,6 +96,9 @@ def train(
     stay as they are. judge, no part of the checkpoint, is the phoneme recogniser by which unisinger evaluate counts
     wrong words. Through torchrun, a step runs on several GPUs.
 
+    ablation trains the flow as it is and without one part of the method each, on the GPUs that there are, one run on
+    each; it goes on where it was stopped. unisinger evaluate --ablation compares what comes of it.
+
     \b
     Examples:
       unisinger train codec --data packs/real --out runs/codec --seconds 600
@@ -77,19 +106,23 @@ def train(
         --init runs/codec/part.safetensors
       torchrun --nproc-per-node 4 -m unisinger_cli train flow \\
         --data runs/features --out runs/flow
+      unisinger train ablation --data runs/features --out runs/ablation \\
+        --init runs/codec/part.safetensors --init runs/content/part.safetensors \\
+        --init runs/timbre/part.safetensors --steps 4000 --seconds 3600
     """
     output.screen.quiet = quiet
     packs, files = data if data is not None else [], init if init is not None else []
-    _check(step, packs, files, seconds, steps)
+    variants = [one.value for one in variant or []]
+    _check(step, packs, files, seconds, steps, variants)
 
     from unisinger_cli.model.config import PRESETS
     from unisinger_cli.model.unisinger import UniSinger
-    from unisinger_cli.training import aligner, features, loop, parts, recogniser
+    from unisinger_cli.training import ablation, aligner, curriculum, features, loop, parts, recogniser
 
     say = output.say
     try:
         if step is Step.bundle:
-            parts.bundle(preset.value, files, out, {})
+            parts.bundle(preset.value, files, out)
         elif step is Step.features:
             model, where = UniSinger(PRESETS[preset.value]), loop.pick_device(device)
             parts.load_parts(model, files)
@@ -121,6 +154,14 @@ def train(
                 workers=workers,
                 report=say,
             )
+        elif step is Step.ablation:
+            assert steps is not None  # checked
+            recipe = ablation.Recipe(preset.value, packs, files, out, steps, batch, rate, device)
+            wanted = ablation.runs(variants or list(curriculum.VARIANTS), range(seed, seed + seeds))
+            left = ablation.train_all(recipe, wanted, seconds=seconds, report=say)
+            if left:
+                why = "; ".join(f"{name}: {reason}" for name, reason in left.items())
+                raise PartialFailure(f"{len(left)} of {len(wanted)} runs are not finished: {why}", "run it again")
         else:
             parts.train(
                 step.value,
@@ -137,6 +178,7 @@ def train(
                 resume=resume,
                 workers=workers,
                 report=say,
+                variant=variants[0] if variants else curriculum.FULL,
             )
     except ValueError as error:  # the networks and the loop know none of our errors
         raise InputError(str(error)) from error
@@ -144,11 +186,21 @@ def train(
         output.result(str(out), {"schema": 1, "output": str(out)})
 
 
-def _check(step: Step, packs: list[Path], files: list[Path], seconds: float | None, steps: int | None) -> None:
+def _check(
+    step: Step, packs: list[Path], files: list[Path], seconds: float | None, steps: int | None, variants: list[str]
+) -> None:
+    if variants and step not in (Step.flow, Step.ablation):
+        raise UsageError(
+            f"--variant means nothing to {step.value}", "a flow has variants, and a bundle takes its flow's"
+        )
+    if step is Step.flow and len(variants) > 1:
+        raise UsageError("a flow is of one variant", "unisinger train ablation trains several")
+    if step is Step.ablation and steps is None:
+        raise UsageError("--steps is missing: all variants are trained for as many", "such as --steps 4000")
     if step is not Step.bundle and not packs:
         raise UsageError("--data is missing", "unisinger prepare makes packs")
     for pack in packs:
-        if not any(pack.glob("*.jsonl")) and not (step is Step.flow and any(pack.glob("*.tar"))):
+        if not any(pack.glob("*.jsonl")) and not (step in (Step.flow, Step.ablation) and any(pack.glob("*.tar"))):
             raise InputError(f"{pack} holds no prepared data (no .jsonl file)", "unisinger prepare makes packs")
     for file in files:
         if not file.is_file():
