@@ -187,7 +187,7 @@ def make_pack(folder: Path, speakers: int = 3) -> Path:
     def add(name: str, speaker: str, split: str, kind: str, sound: Audio, accomp: Audio | None = None) -> None:
         store(folder / "audio" / f"{name}.wav", sound.samples, sound.rate)
         row = {"id": name, "kind": kind, "speaker": speaker, "split": split, "seconds": sound.seconds}
-        row |= {"vocal": f"audio/{name}.wav", "accomp": None}
+        row |= {"vocal": f"audio/{name}.wav", "accomp": None, "phonemes": None}
         if accomp is not None:
             store(folder / "audio" / f"{name}.accomp.wav", accomp.samples, accomp.rate)
             row["accomp"] = f"audio/{name}.accomp.wav"
