@@ -102,15 +102,10 @@ def pictures(studio: Studio, parts: Sequence[Part], out: Path) -> dict[str, str]
 
 def page(title: str, about: Mapping[str, str], parts: Sequence[Part], drawn: Mapping[str, str]) -> str:
     """One HTML page that needs nothing but the files beside it."""
-    head, *body = rows(parts)
     lines = [f"<h1>{escape(title)}</h1>", "<table>"]
     lines += [f"<tr><th>{escape(name)}</th><td>{escape(value)}</td></tr>" for name, value in about.items()]
-    lines += ["</table>", "<table>", "<tr>" + "".join(f"<th>{escape(text)}</th>" for text in head) + "</tr>"]
-    for row in body:
-        kinds = ("", "", "number", "number", "", "number", row[-1])
-        cells = zip(kinds, row, strict=True)
-        lines.append("<tr>" + "".join(f'<td class="{kind}">{escape(text)}</td>' for kind, text in cells) + "</tr>")
-    lines.append("</table>")
+    scores = rows(parts)
+    lines += ["</table>", *table(scores, [("", "", "number", "number", "", "number", row[-1]) for row in scores[1:]])]
     for part in parts:
         lines.append(f"<h2>{escape(part.name)}</h2>")
         lines += [f'<p class="missed">{escape(text)}</p>' for text in part.failed]
@@ -123,6 +118,16 @@ def page(title: str, about: Mapping[str, str], parts: Sequence[Part], drawn: Map
             values = " &nbsp; ".join(f"{escape(name)} {number(value)}" for name, value in item.values.items())
             lines.append(f"<p>{values}</p>")
     return html(title, lines)
+
+
+def table(rows: Sequence[Sequence[str]], kinds: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table: its heading, then rows whose cells are of these classes."""
+    head, *body = rows
+    lines = ["<table>", "<tr>" + "".join(f"<th>{escape(text)}</th>" for text in head) + "</tr>"]
+    for row, classes in zip(body, kinds, strict=True):
+        cells = zip(classes, row, strict=True)
+        lines.append("<tr>" + "".join(f'<td class="{kind}">{escape(text)}</td>' for kind, text in cells) + "</tr>")
+    return [*lines, "</table>"]
 
 
 def html(title: str, lines: Sequence[str]) -> str:

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from unisinger_cli import strict_json
 from unisinger_cli.cli import options, output
-from unisinger_cli.errors import InputError, PartialFailure
+from unisinger_cli.errors import InputError, PartialFailure, UsageError
 
-THREADS = 2  # the machine that the bars are set for
+if TYPE_CHECKING:
+    from unisinger_cli.evaluation.record import Inquiry
 
 
 class Part(str, Enum):
@@ -41,6 +38,14 @@ def evaluate(
         Path | None,
         typer.Option("--words", metavar="FILE", help="A judge of words, as `unisinger train judge` makes it."),
     ] = None,
+    ablation: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--ablation",
+            metavar="DIR|FILE",
+            help="Compare the checkpoints in it, as `unisinger train ablation` makes them; repeatable.",
+        ),
+    ] = None,
     seed: options.Seed = 0,
     steps: options.Steps = None,
     cfg: options.Cfg = None,
@@ -59,66 +64,57 @@ def evaluate(
     Recordings of test speakers are converted and sung with, and an independent judge (resemblyzer, in the extra
     eval) tells who is heard. With --words, a recogniser that had no part in the training counts wrong phonemes.
 
+    With --ablation, several are measured alike, and one table tells what each part of the method is worth. What is in
+    --out already is not measured again.
+
     \b
     Examples:
-      unisinger evaluate --data packs/voices --words models/judge/model.safetensors --out report
+      unisinger evaluate --data packs/voices --out report \\
+        --words models/judge/model.safetensors
       unisinger evaluate --data packs/voices --out report --only convert --items 4
+      unisinger evaluate --data packs/voices --out report --ablation runs/ablation
     """
     output.screen.json, output.screen.quiet = json, quiet
     sampler = options.sampler(seed, steps, cfg, cfg_words, cfg_voice, cfg_accomp)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} exists and is not a folder", "choose another name with --out")
-    if out.exists() and any(out.iterdir()) and not force:
+    if ablation:
+        if checkpoint is not None or only:
+            raise UsageError(
+                "--ablation names the checkpoints, and measures what each was trained for",
+                "leave out --checkpoint and --only",
+            )
+    elif out.exists() and any(out.iterdir()) and not force:
         raise InputError(f"{out} is not empty", "add --force to write into it, or choose another folder with --out")
 
-    from unisinger_cli.evaluation import report
-    from unisinger_cli.evaluation.findings import as_data
-    from unisinger_cli.evaluation.suite import evaluate as measure
-    from unisinger_cli.pipeline.receipt import versions
-    from unisinger_cli.pipeline.studio import Studio
+    from unisinger_cli.evaluation.record import Inquiry
 
-    asked = [part.value for part in (only or Part)]
-    out.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.parent) as made, output.progress() as reporter:
-        work = Path(made) / "report"  # a folder of usual permissions
-        work.mkdir()
-        reporter.stage("loading")
-        studio = Studio.open(checkpoint, device=device, threads=threads)
-        parts = measure(
-            studio,
-            data,
-            work,
-            sampler,
-            reporter,
-            parts=asked,
-            items=items,
-            checkpoint=checkpoint,
-            threads=THREADS if threads is None else threads,
-            words=words,
-        )
-        reporter.stage("drawing")
-        drawn = report.pictures(studio, parts, work)
-        record = {
-            "schema": 1,
-            "output": str(out),
-            "model": {"name": studio.name, "sha256": studio.sha256},
-            "device": str(studio.device),
-            "data": [str(pack) for pack in data],
-            "sampler": asdict(sampler),
-            "versions": versions(),
-            "parts": as_data(parts),
-        }
-        about = {
-            "model": f"{studio.name}, sha256 {studio.sha256}",
-            "sampler": ", ".join(f"{name} {value}" for name, value in asdict(sampler).items()),
-            "voices": "test speakers, never trained on; everything but `source`, `reference`, `original` is synthetic",
-        }
-        (work / "report.html").write_text(report.page("unisinger evaluate", about, parts, drawn), encoding="utf-8")
-        (work / "scores.json").write_text(strict_json.dumps(record, indent=1) + "\n", encoding="utf-8")
-        shutil.copytree(work, out, dirs_exist_ok=True)
-    for note in studio.notes:
-        output.say(f"note: {note}")
-    output.result(output.table(report.rows(parts)), record)
-    failed = [text for part in parts for text in part.failed]
+    inquiry = Inquiry(data, sampler, items, words, device, threads)
+    if ablation:
+        _compare(inquiry, ablation, out, force)
+    else:
+        _measure(inquiry, checkpoint, [part.value for part in (only or Part)], out)
+
+
+def _measure(inquiry: Inquiry, checkpoint: str | None, asked: list[str], out: Path) -> None:
+    from unisinger_cli.evaluation import record, report
+
+    with output.progress() as reporter:
+        parts, told = record.measure(inquiry, checkpoint, asked, out, reporter)
+    output.result(output.table(report.rows(parts)), told)
+    _tell_failures([text for part in parts for text in part.failed], out)
+
+
+def _compare(inquiry: Inquiry, places: list[Path], out: Path, force: bool) -> None:
+    from unisinger_cli.evaluation import ablation, claims
+
+    every = ablation.contenders(places)
+    with output.progress() as reporter:
+        cells, verdicts, told = ablation.study(inquiry, every, out, reporter, force=force)
+    output.result("\n".join([output.table(claims.rows(cells)), "", *claims.lines(verdicts)]), told)
+    _tell_failures([text for run in told["runs"] for text in run["failed"]], out)
+
+
+def _tell_failures(failed: list[str], out: Path) -> None:
     if failed:
         raise PartialFailure(f"{len(failed)} items failed; the first: {failed[0]}", f"the others are in {out}")
