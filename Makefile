@@ -5,9 +5,19 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
 # Exact versions, where there are some for this Python.
 PINS := $(shell $(PYTHON) -c "import sys; print('-c constraints.txt' if sys.version_info >= (3, 11) else '')")
 EXAMPLES := examples
+# Of the ablation: what the flow learns from and is built on, how long, and what is measured by what.
+DATA ?= runs/features
+INIT ?= $(patsubst %,runs/%/part.safetensors,codec content timbre)
+STEPS ?= 4000
+SEEDS ?= 3
+SECONDS ?=
+ABLATION ?= runs/ablation
+PACKS ?= packs/voices
+WORDS ?= runs/judge/part.safetensors
+ITEMS ?= 20
 
 .DEFAULT_GOAL := help
-.PHONY: help song convert test torture lint bench pictures wheel clean
+.PHONY: help song convert test torture lint bench pictures ablation wheel clean
 
 help: ## list what make can do
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
@@ -42,6 +52,13 @@ lint: .venv/.test ## ruff, mypy and the import contract
 
 pictures: .venv/.song ## set up, then make the pictures of the terminal in examples/pictures again
 	@$(BIN)/python $(EXAMPLES)/pictures.py
+
+# What is done is not done again: after SECONDS, or Ctrl-C, the same command goes on.
+ablation: .venv/.test ## train variants of the method, a run on each GPU, and compare them (DATA, STEPS, SECONDS, ...)
+	@$(BIN)/unisinger train ablation $(addprefix --data ,$(DATA)) $(addprefix --init ,$(INIT)) \
+		--steps $(STEPS) --seeds $(SEEDS) $(addprefix --seconds ,$(SECONDS)) --out $(ABLATION)
+	@$(BIN)/unisinger evaluate --ablation $(ABLATION) $(addprefix --data ,$(PACKS)) $(addprefix --words ,$(WORDS)) \
+		--items $(ITEMS) --out $(ABLATION)/report
 
 wheel: .venv/.song ## build dist/*.whl, with the bundled checkpoint inside
 	$(PIP) wheel --no-deps -w dist .

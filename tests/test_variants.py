@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -14,9 +15,12 @@ from unisinger_cli.model.conditioning import MASKS
 from unisinger_cli.model.config import PRESETS, ModelConfig
 from unisinger_cli.model.sounds import SoundTable
 from unisinger_cli.model.unisinger import UniSinger
+from unisinger_cli.pipeline.condition import from_recording
+from unisinger_cli.stages.sample import as_tensors
 from unisinger_cli.training.curriculum import CURRICULUM, FULL, VARIANTS, stage_at
 from unisinger_cli.training.features import SPEEDS
 from unisinger_cli.training.flow import FlowData
+from unisinger_cli.types import Content, Pitch, Timbre
 
 DEBUG = PRESETS["debug"]
 SONGS, CONVERSIONS = (0, 2), (1, 3)
@@ -63,6 +67,18 @@ def test_batches_show_what_a_clip_has(masked: bool) -> None:
         assert (words > 0.3) == (mask.phoneme or not masked)
     silent = c.task == 1
     assert c.phoneme_on[silent].float().mean() < 0.6
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_inference_shows_what_training_showed(name: str) -> None:
+    """A conversion without accompaniment hides the style, unless nothing is hidden; its words are not there at all."""
+    config = VARIANTS[name].of(DEBUG)
+    content = Content(np.zeros(32, dtype=np.int64), config.codec.frame_rate)
+    pitch = Pitch(np.full(32, 200.0, dtype=np.float32), config.codec.frame_rate)
+    timbre = Timbre(np.ones(config.timbre.dim, dtype=np.float32))
+    given = as_tensors(UniSinger.random(config), from_recording(config, content, pitch, timbre, None, ["pop"]), 32)
+    assert given.semantic_on.all() and given.speaker_on.all() and not given.phoneme_on.any()
+    assert given.instruct_on.all() == (name == "no-masks")
 
 
 # ---------------------------------------------------------------- what is trained
