@@ -23,6 +23,8 @@ from unisinger_cli.model.config import PRESETS
 from unisinger_cli.model.unisinger import UniSinger
 from unisinger_cli.training import parts
 
+_LATE = "out of time"
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -67,7 +69,7 @@ def train_all(
             f"a flow is trained on codec, content and timbre alone, and given is {', '.join(found) or 'none'}"
         )
     left = [run for run in wanted if not _finished(recipe, run)]
-    missing = {run.name: "out of time" for run in left}
+    missing = {run.name: _LATE for run in left}
     free, end = _cards(recipe.device), None if seconds is None else time.monotonic() + seconds
     busy: dict[Connection, _Worker] = {}
     try:
@@ -84,17 +86,15 @@ def train_all(
                     worker.process.join()
                     free.append(worker.card)
                     del busy[heard]
-                    if _finished(recipe, worker.run):
-                        del missing[worker.run.name]
             if end is not None and time.monotonic() >= end:
-                missing |= {worker.run.name: "out of time" for worker in busy.values()}
+                missing |= {worker.run.name: _LATE for worker in busy.values()}
                 break
     finally:
         for worker in busy.values():
             worker.process.terminate()
         for worker in busy.values():
             worker.process.join()
-    return missing
+    return {run.name: missing[run.name] for run in wanted if not _finished(recipe, run)}
 
 
 def _finished(recipe: Recipe, run: Run) -> bool:
