@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from unisinger_cli.cli import options, output
+from unisinger_cli.cli.commands.train_composer import train_composer
 from unisinger_cli.errors import InputError, UsageError
 
 ALIGNER_SECONDS, ALIGNER_BATCH = 120.0, 64
@@ -26,6 +27,7 @@ class Step(str, Enum):
     features = "features"
     flow = "flow"
     bundle = "bundle"
+    composer = "composer"
 
 
 class Preset(str, Enum):
@@ -56,13 +58,20 @@ def train(
     device: options.Device = "auto",
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the state in --out.")] = False,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that decode audio.")] = 2,
+    lieder: Annotated[
+        Path | None, typer.Option("--lieder", metavar="DIR", help="For composer: scores, with index.jsonl.")
+    ] = None,
+    pop909: Annotated[Path | None, typer.Option("--pop909", metavar="ZIP", help="For composer: POP909.")] = None,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="For composer: measure the one in --out on scores never learned from.")
+    ] = False,
     quiet: options.Quiet = False,
 ) -> None:
     """Make a checkpoint, step by step.
 
     It learns from packs that `unisinger prepare` wrote. Each of codec, content, timbre and flow leaves
     part.safetensors in its folder; bundle joins the four. decoder teaches the codec's decoder further while its latents
-    stay as they are. Through torchrun, a step runs on several GPUs.
+    stay as they are. composer learns from scores alone. Through torchrun, a step runs on several GPUs.
 
     \b
     Examples:
@@ -71,8 +80,13 @@ def train(
         --init runs/codec/part.safetensors
       torchrun --nproc-per-node 4 -m unisinger_cli train flow \\
         --data runs/features --out runs/flow
+      unisinger train composer --lieder corpus/lieder \\
+        --pop909 corpus/pop909/pop909.zip --out runs/composer
     """
     output.screen.quiet = quiet
+    if step is Step.composer:
+        train_composer(lieder, pop909, out, seed, measure)
+        return
     packs, files = data if data is not None else [], init if init is not None else []
     _check(step, packs, files, seconds, steps)
 
