@@ -51,7 +51,10 @@ def progression(
         loops[:, half + 2] = np.minimum((chances <= lots).sum(-1), NO_CHORD - 1)
     loops = loops[:, 2:]
     closing = learned(0, loops[:, -1], loops[:, -2])[np.arange(_DRAWN), loops[:, 0]] + 1e-9
-    named = [tuple(((tonic + c // len(QUALITIES)) % 12, QUALITIES[c % len(QUALITIES)]) for c in loop) for loop in loops]
+    named = [
+        tuple(((tonic + c // len(QUALITIES)) % 12, QUALITIES[c % len(QUALITIES)]) for c in loop)
+        for loop in loops.tolist()
+    ]
     fresh = np.array([loop not in taken and len(set(loop)) >= _FEW for loop in named])
     weights = closing * np.where(fresh, 1.0, 1e-6)
     return named[int(rng.choice(_DRAWN, p=weights / weights.sum()))]
