@@ -12,6 +12,7 @@ from unisinger_cli.notation.midi_read import read_midi
 from unisinger_cli.notation.musicxml_tune import read_musicxml_tune
 from unisinger_cli.notation.plan_json import read_plan
 from unisinger_cli.notation.write import encoded
+from unisinger_cli.pipeline.studio import bundled_composer
 from unisinger_cli.stages.arrange import arranged, plan_of
 from unisinger_cli.stages.compose import compose
 from unisinger_cli.stages.lyrics import read_lyrics
@@ -27,7 +28,9 @@ WORDS = (
 def song(text: str = WORDS, seed: int = 0, bpm: float | None = None, key: str | None = None) -> SongPlan:
     """A composed plan."""
     rng = np.random.default_rng(seed)
-    return compose(read_lyrics(text, "en"), rng=rng, bpm=bpm, key=key, tags=("piano",), centre_midi=None)
+    return compose(
+        bundled_composer(), read_lyrics(text, "en"), rng=rng, bpm=bpm, key=key, tags=("piano",), centre_midi=None
+    )
 
 
 def notes_of(plan: SongPlan) -> list[Note]:

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from unisinger_cli.errors import InputError
 from unisinger_cli.notation.keys import QUALITIES, read_key, tonic_and_mode
+from unisinger_cli.pipeline.studio import bundled_composer
 from unisinger_cli.stages.clock import pitch_frames
 from unisinger_cli.stages.compose import compose
 from unisinger_cli.stages.harmony import SCALES, detect_key, harmonise, score_from_pitch
 from unisinger_cli.stages.lyrics import read_lyrics
-from unisinger_cli.types import Note, Pitch, SongPlan
+from unisinger_cli.types import Chord, Note, Pitch, SongPlan
 
 SONG = """[verse]
 The morning comes across the sea
@@ -36,7 +37,16 @@ Carry me home with the tide
 
 def made(text: str = SONG, seed: int = 0, **given_: object) -> SongPlan:
     options = {"bpm": None, "key": None, "tags": (), "centre_midi": None} | given_
-    return compose(read_lyrics(text, "en"), rng=np.random.default_rng(seed), **options)  # type: ignore[arg-type]
+    lyrics = read_lyrics(text, "en")
+    return compose(bundled_composer(), lyrics, rng=np.random.default_rng(seed), **options)  # type: ignore[arg-type]
+
+
+def chord_at(plan: SongPlan, time: float) -> Chord:
+    return next(chord for chord in plan.score.chords if chord.start <= time + 1e-6 < chord.end)
+
+
+def tones(chord: Chord) -> set[int]:
+    return {(chord.root + step) % 12 for step in QUALITIES[chord.quality]}
 
 
 def notes_of(plan: SongPlan) -> list[Note]:
@@ -61,7 +71,7 @@ def test_any_song_can_be_sung(seed: int, bpm: float | None, centre: float | None
     middle = 62.0 if centre is None else centre
     assert all(abs(note.midi - middle) <= 8 for note in notes)
     tonic, mode = tonic_and_mode(plan.score.key)
-    assert all((note.midi - tonic) % 12 in SCALES[mode] for note in notes)
+    assert all((n.midi - tonic) % 12 in SCALES[mode] or n.midi % 12 in tones(chord_at(plan, n.start)) for n in notes)
     assert notes[-1].midi % 12 == tonic
     assert all(
         line.syllables[-1].notes[-1].end - line.syllables[-1].start > 1.49 * 60 / plan.score.bpm for line in plan.lines

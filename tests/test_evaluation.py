@@ -21,6 +21,7 @@ from unisinger_cli.evaluation.clips import Clip, choose_pairs, unheard_clips
 from unisinger_cli.evaluation.findings import Part, Score, mean
 from unisinger_cli.notation.keys import QUALITIES
 from unisinger_cli.pipeline.scores import pitch_agreement
+from unisinger_cli.pipeline.studio import bundled_composer
 from unisinger_cli.stages.compose import compose
 from unisinger_cli.stages.lyrics import read_lyrics
 from unisinger_cli.types import Audio, Chord, Floats, Pitch
@@ -107,7 +108,9 @@ def test_pitch_of_a_plan() -> None:
     """Sung exactly as written, all is right; another plan's notes do not fit."""
     lyrics = read_lyrics("the morning comes across the sea\na silver line a waking tree", "en")
     one, other = (
-        compose(lyrics, rng=np.random.default_rng(seed), bpm=90.0, key=key, tags=(), centre_midi=60.0)
+        compose(
+            bundled_composer(), lyrics, rng=np.random.default_rng(seed), bpm=90.0, key=key, tags=(), centre_midi=60.0
+        )
         for seed, key in ((0, "C:maj"), (5, "Eb:min"))
     )
     frames = int(one.seconds * FRAME_RATE)

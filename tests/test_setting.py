@@ -162,10 +162,16 @@ def test_noise_is_no_tune() -> None:
 # ---------------------------------------------------------------- before it is sung
 def test_preflight_says_what_a_singer_would() -> None:
     plan = song(bpm=100.0)
-    middle = float(np.mean([note.midi for note in notes_of(plan)]))
+    notes = notes_of(plan)
+    middle = float(np.average([note.midi for note in notes], weights=[note.end - note.start for note in notes]))
     assert preflight(plan, None) == preflight(plan, middle) == ()
     (high,) = preflight(plan, middle - 12)
     assert "12 semitones above" in high
+    first = plan.lines[0].syllables[0]
+    leap = replace(first, notes=(replace(first.notes[0], midi=middle + 15),))
+    line = replace(plan.lines[0], syllables=(leap, *plan.lines[0].syllables[1:]))
+    (far,) = preflight(replace(plan, lines=(line, *plan.lines[1:])), middle)
+    assert "goes 15 semitones away" in far
 
 
 def quick(rate: float) -> object:

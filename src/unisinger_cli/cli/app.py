@@ -105,4 +105,4 @@ def main() -> int:
     # torch's threads, waiting for each other, soon sleep: spinning on, beside a program that keeps the cores busy, they
     # made a conversion take seven times as long; sleeping at once costs a fifth on a machine that is idle
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
-    return exits.run(lambda: app(prog_name="unisinger"))
+    return exits.run(lambda: app(prog_name="unisinger", standalone_mode=False))

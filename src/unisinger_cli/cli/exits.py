@@ -14,7 +14,7 @@ from types import FrameType
 from typing import NoReturn
 
 from unisinger_cli.cli import output
-from unisinger_cli.errors import DeviceError, InputError, UnisingerError
+from unisinger_cli.errors import DeviceError, InputError, UnisingerError, UsageError
 
 # How torch, its loader and the C++ library say that there is no more memory.
 _STARVED = ("can't allocate memory", "Cannot allocate memory", "failed to map segment", "bad_alloc", "bad allocation")
@@ -38,26 +38,28 @@ def run(app: Callable[[], object]) -> int:
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), _stop)
     try:
-        app()
-    except SystemExit as stop:  # how Typer ends, on usage errors, --help and Ctrl-C alike
-        code = stop.code if isinstance(stop.code, int) else int(Exit.OK if stop.code is None else Exit.BUG)
-        if code == Exit.INTERRUPTED:
-            done = output.screen.written
-            more = ", ..." if len(done) > 5 else ""
-            kept = f"{len(done)} done: {', '.join(done[:5])}{more}" if done else "nothing was written"
-            output.fail(f"interrupted; {kept}", "", code)
-        return code
+        code = app()
+    except SystemExit as stop:  # how completion ends, and a pipe that nobody reads
+        code = stop.code
     except Exception as error:
-        if output.screen.debug:
-            raise
+        if type(error).__name__ == "NoArgsIsHelpError":  # nothing was asked for: its message is the help
+            output.say(str(error))
+            return Exit.USAGE
         known = explained(error)
+        if output.screen.debug and not isinstance(known, UsageError):
+            raise
         if known is None:
             text = f"a bug in unisinger: {type(error).__name__}: {error}"
             output.fail(text, "run it again as `unisinger --debug ...` and report what it prints", Exit.BUG)
             return Exit.BUG
         output.fail(known.message, known.hint, known.exit_code)
         return known.exit_code
-    return Exit.OK
+    if code == Exit.INTERRUPTED:
+        done = output.screen.written
+        more = ", ..." if len(done) > 5 else ""
+        kept = f"{len(done)} done: {', '.join(done[:5])}{more}" if done else "nothing was written"
+        output.fail(f"interrupted; {kept}", "", Exit.INTERRUPTED)
+    return code if isinstance(code, int) else Exit.OK
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
@@ -68,18 +70,15 @@ def explained(error: Exception) -> UnisingerError | None:
     """What the user can do something about, from whatever was raised; None for a bug."""
     if isinstance(error, UnisingerError):
         return error
+    told = getattr(error, "format_message", None)  # of the parser, which is not imported here: an option there is not
+    if told is not None:
+        context = getattr(error, "ctx", None)
+        return UsageError(" ".join(told().split()), "" if context is None else f"{context.command_path} --help")
     less = "give shorter input, close other programs, or use another --device"
     text = str(error).splitlines()[0] if str(error) else ""
     # torch is not imported here, so its errors are known by name and wording
     name = type(error).__name__
-    starved = (
-        "can't allocate memory",
-        "failed to map segment",
-        "Cannot allocate memory",
-        "bad_alloc",
-        "bad allocation",
-    )
-    if isinstance(error, MemoryError) or name == "OutOfMemoryError" or any(part in text for part in starved):
+    if isinstance(error, MemoryError) or name == "OutOfMemoryError" or any(part in text for part in _STARVED):
         return DeviceError(f"not enough memory{': ' + text if text else ''}", less)
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""

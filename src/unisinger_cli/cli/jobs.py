@@ -86,12 +86,9 @@ def item(name: str, make: Callable[[], list[str]], run: Callable[..., object]) -
         return Item(name, parsed(make(), run))
     except Exception as error:
         known = exits.explained(error)
-        if known is not None:
-            return Item(name, None, known.message, known.hint, known.exit_code)
-        told = getattr(error, "format_message", None)  # of the parser: an option that there is not
-        if told is None:
+        if known is None:
             raise
-        return Item(name, None, " ".join(told().split()), "", int(exits.Exit.USAGE))
+        return Item(name, None, known.message, known.hint, known.exit_code)
 
 
 def from_lines(text: str, where: str, run: Callable[..., object]) -> Iterator[Item]:

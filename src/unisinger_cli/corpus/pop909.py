@@ -44,15 +44,11 @@ def load_pop909(archive: Path, number: str) -> ScoreSong:
     where = f"{archive}: song {number}"
     with _open(archive) as files:
         midi = _member(files, where, f"{number}/{number}.mid")
-        beats = _member(files, where, f"{number}/beat_midi.txt").decode("utf-8", "replace")
-        chords = _member(files, where, f"{number}/chord_midi.txt").decode("utf-8", "replace")
-        keys = _member(files, where, f"{number}/key_audio.txt").decode("utf-8", "replace")
+        bars, harmony = _harmony(files, where, number)
     try:
         tracks = _tracks(midi)
-        bars = _bars(_rows(beats), _rows(keys))
-        harmony = tuple(_chords(_rows(chords)))
     except (InputError, EOFError, OSError, ValueError, KeyError, IndexError) as error:
-        raise InputError(f"{where} cannot be read ({type(error).__name__}: {error})") from error
+        raise _unreadable(where, error) from error
     line = one_voice([(Note(each.start, each.end, each.midi), None) for each in tracks.get("MELODY", ())])
     if not line or not bars:
         raise InputError(f"{where} has {len(line)} notes in its MELODY track and {len(bars)} bars")
@@ -74,6 +70,27 @@ def load_pop909(archive: Path, number: str) -> ScoreSong:
         seconds=bars[-1].end,
         bars=bars,
     )
+
+
+def load_harmony(archive: Path, number: str) -> tuple[tuple[Bar, ...], tuple[Chord, ...]]:
+    """Bars and chords of song `number` ("001"); its notes are not read. Raises InputError as `load_pop909`."""
+    with _open(archive) as files:
+        return _harmony(files, f"{archive}: song {number}", number)
+
+
+def _harmony(files: zipfile.ZipFile, where: str, number: str) -> tuple[tuple[Bar, ...], tuple[Chord, ...]]:
+    names = ("beat_midi", "chord_midi", "key_audio")
+    beats, chords, keys = (
+        _rows(_member(files, where, f"{number}/{name}.txt").decode("utf-8", "replace")) for name in names
+    )
+    try:
+        return _bars(beats, keys), tuple(_chords(chords))
+    except (InputError, ValueError, KeyError, IndexError) as error:
+        raise _unreadable(where, error) from error
+
+
+def _unreadable(where: str, error: Exception) -> InputError:
+    return InputError(f"{where} cannot be read ({type(error).__name__}: {error})")
 
 
 def _open(archive: Path) -> zipfile.ZipFile:

@@ -23,6 +23,8 @@ class SoundTable(nn.Module):
 
     usual: Tensor
     said: Tensor
+    kind: Tensor
+    usage: Tensor
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -30,6 +32,8 @@ class SoundTable(nn.Module):
         self.pause = config.phonemes.index("_")
         self.register_buffer("usual", torch.zeros(codes, config.codec.channels))  # mean latent under each code
         self.register_buffer("said", torch.zeros(codes, len(config.phonemes)))  # P(phoneme | code), pauses left out
+        self.register_buffer("kind", torch.zeros(codes, dtype=torch.int64))  # the phoneme that a code mostly stands for
+        self.register_buffer("usage", torch.zeros(codes))  # share of all frames under each code
 
     @torch.no_grad()
     def fit(self, latents: Tensor, codes: Tensor, phonemes: Tensor) -> None:
@@ -40,7 +44,31 @@ class SoundTable(nn.Module):
         pairs = codes[known] * self.said.shape[1] + phonemes[known]
         seen = torch.bincount(pairs, minlength=self.said.numel()).view_as(self.said).float()
         self.said.copy_(seen / seen.sum(1, keepdim=True).clamp_min(1))
+        self.kind.copy_(self.said.argmax(1))
+        self.usage.copy_(count[:, 0] / count.sum())
         self.said[:, self.pause] = 0
+
+    def disguise(self, codes: Tensor, whom: Tensor) -> Tensor:
+        """Codes [b, n] as somebody else might have had them: where `whom` [b], each code gives way to a random one of
+        its phoneme, the same one throughout, as often as that is used. What a singer's choice among the codes of a
+        phoneme tells of him is lost.
+        """
+        order = self.kind.argsort(stable=True)
+        below = torch.nn.functional.pad(self.usage[order].double().cumsum(0), (1, 0))
+        size = torch.zeros(self.said.shape[1], dtype=torch.float64, device=codes.device)
+        size = size.index_add(0, self.kind, self.usage.double())
+        first = size.cumsum(0) - size
+        wanted = first[self.kind] + size[self.kind] * torch.rand(len(codes), len(self.kind), device=codes.device)
+        place = torch.searchsorted(below[1:], wanted.clamp_max(1 - 1e-9), right=True).clamp_max(len(order) - 1)
+        return torch.where(whom[:, None], order[place].gather(1, codes), codes)
+
+    def plain(self, codes: Tensor) -> Tensor:
+        """Each code's phoneme by the code that is used most for it."""
+        best = self.usage.new_zeros(self.said.shape[1]).scatter_reduce(0, self.kind, self.usage, "amax")
+        most = torch.zeros_like(best, dtype=torch.int64)
+        top = (self.usage == best[self.kind]).nonzero()[:, 0]
+        most[self.kind[top]] = top
+        return most[self.kind[codes]]
 
     def tally(self, latents: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Latents [..., n, c] under codes [..., n] -> by phoneme, the sum of what is unusual [..., p, c] and how many

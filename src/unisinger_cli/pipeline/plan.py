@@ -14,6 +14,7 @@ from unisinger_cli.notation import midi_read, musicxml_read, plan_json
 from unisinger_cli.notation.fields import data_of
 from unisinger_cli.notation.musicxml_tune import read_musicxml_tune
 from unisinger_cli.pipeline.reference import Reference
+from unisinger_cli.pipeline.studio import bundled_composer
 from unisinger_cli.requests import SongRequest
 from unisinger_cli.stages.arrange import RANGE, arranged, plan_of
 from unisinger_cli.stages.compose import compose
@@ -71,7 +72,7 @@ def planned(request: SongRequest, voice: Reference | None) -> tuple[SongPlan, tu
     else:
         lyrics = read_lyrics(request.lyrics, request.language, name=request.lyrics_name)
         rng = np.random.default_rng(request.sampler.seed)
-        plan = compose(lyrics, rng=rng, bpm=bpm, key=key, tags=tags, centre_midi=centre)
+        plan = compose(bundled_composer(), lyrics, rng=rng, bpm=bpm, key=key, tags=tags, centre_midi=centre)
     return plan, remarks + preflight(plan, centre)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,21 +13,38 @@ import numpy as np
 
 from unisinger_cli.backends.weights import sha256_of
 from unisinger_cli.errors import ModelError
+from unisinger_cli.model.composer import Composer, load_composer
 from unisinger_cli.types import Audio, Content, Pitch, Sound, Timbre
 
 if TYPE_CHECKING:
     from unisinger_cli.model.config import ModelConfig
     from unisinger_cli.model.unisinger import UniSinger
 
-FILE = "model.safetensors"
+FILE, COMPOSER = "model.safetensors", "composer.safetensors"
 DEBUG = "debug"  # the name that stands for a tiny model with random weights
 
 
-def bundled_checkpoint() -> Path:
-    """Where the bundled checkpoint is: inside the installed package, or in the source tree's `models/mini`."""
+def bundled_checkpoint(name: str = FILE) -> Path:
+    """Where a bundled checkpoint is: inside the installed package, or in the source tree's `models/mini`."""
     package = Path(__file__).resolve().parents[1]
-    installed = package / "bundled" / "mini" / FILE
-    return installed if installed.is_file() else package.parents[1] / "models" / "mini" / FILE
+    installed = package / "bundled" / "mini" / name
+    return installed if installed.is_file() else package.parents[1] / "models" / "mini" / name
+
+
+@cache
+def bundled_composer() -> Composer:
+    """The composer that travels with the program, read when it is first wanted; no torch is needed.
+
+    Raises ModelError where it is missing, damaged or of another format.
+    """
+    path = bundled_checkpoint(COMPOSER)
+    try:
+        return load_composer(path)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise ModelError(
+            f"composer {path}: {reason}", "install unisinger anew, or give a --plan or a --melody"
+        ) from error
 
 
 def identity(checkpoint: Path | str | None = None) -> str:

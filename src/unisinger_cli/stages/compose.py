@@ -1,23 +1,27 @@
 """Lyrics -> a song to sing: form, tempo, key, chords, rhythm and melody, drawn with one random generator.
 
-The rules are those of a songbook in 4/4: a line takes whole bars, chords come first (one a bar), strong beats get notes
-of the chord, the rest moves by step, sections with the same name share their tune, and the end is the tonic.
+Chords, note values and steps are drawn from what `model.composer` learned of scores. The frame is that of a songbook in
+4/4: a line takes whole bars, chords come first, strong beats get notes of the chord, sections with the same name share
+their tune, and the end is the tonic.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from unisinger_cli.errors import InputError
+from unisinger_cli.model.composer import Composer
 from unisinger_cli.notation.keys import NAMES, read_key, tonic_and_mode
 from unisinger_cli.stages.harmony import triad
-from unisinger_cli.stages.melody import Slot, sing, steps_of
-from unisinger_cli.stages.rhythm import BEATS, Grid, bars_for, place, stresses
+from unisinger_cli.stages.melody import REACH, Slot, altered, sing, steps_of
+from unisinger_cli.stages.progression import HALVES, Loop, progression
+from unisinger_cli.stages.rhythm import BEATS, FINEST, Grid, bars_for, place, strength
 from unisinger_cli.types import Chord, Floats, LyricLine, Lyrics, Note, PlanLine, Score, SongPlan, Syllable
 
 MOST_WORDS = 2000
@@ -28,11 +32,7 @@ _TEMPI = {  # beats a minute, the first tag that is found decides
     "slow": (64, 76), "fast": (118, 132), "medium": (88, 104), "ballad": (68, 80), "electronic": (114, 126),
     "rock": (104, 122), "jazz": (88, 112), "folk": (84, 104), "pop": (90, 110),
 }  # fmt: skip
-# Common four-bar progressions as degrees, I = 0 (de Clercq & Temperley, "A corpus analysis of rock harmony", 2011).
-_PROGRESSIONS = {
-    "maj": ((0, 4, 5, 3), (0, 5, 3, 4), (0, 3, 5, 4), (5, 3, 0, 4), (0, 3, 0, 4), (3, 0, 4, 5)),
-    "min": ((0, 5, 2, 6), (0, 6, 5, 6), (0, 3, 5, 4), (0, 3, 6, 2), (5, 6, 0, 0)),
-}
+_LOTS = 2048  # of a motif, one a slot: those of the longest line
 _FORMS = ("ABAC", "AABA", "AABC")
 _SNAP = 0.12  # seconds by which a stamped line may move to meet the beat
 
@@ -41,11 +41,11 @@ _SNAP = 0.12  # seconds by which a stamped line may move to meet the beat
 class _Tune:
     """What the sections of one name have in common: chords, form, register and the taste of each motif."""
 
-    degrees: tuple[int, ...]
+    loop: Loop
     form: str
     lift: float  # steps of the scale above the centre
-    rhythm: Floats  # [4 motifs, slots]
-    pitch: Floats  # [4 motifs, slots, steps]
+    rhythm: Floats  # [3 motifs, slots], 0..1: the lots that rhythms are drawn with
+    pitch: Floats  # [3 motifs, slots], 0..1: those of melodies
 
 
 @dataclass(frozen=True)
@@ -78,15 +78,14 @@ def _key(key: str | None, tags: Sequence[str], centre: float, rng: np.random.Gen
     return read_key(key) if key is not None else f"{NAMES[tonic % 12]}:{'min' if minor else 'maj'}"
 
 
-def _tune(name: str, mode: str, taken: Sequence[_Tune], size: int, rng: np.random.Generator) -> _Tune:
-    used = {tune.degrees for tune in taken}
-    table = [degrees for degrees in _PROGRESSIONS[mode] if degrees not in used] or list(_PROGRESSIONS[mode])
-    weights = 0.6 ** np.arange(len(table))
-    degrees = table[int(rng.choice(len(table), p=weights / weights.sum()))]
+def _tune(
+    name: str, key: str, tags: Sequence[str], taken: Sequence[_Tune], composer: Composer, rng: np.random.Generator
+) -> _Tune:
+    loop = progression(key, tags, [tune.loop for tune in taken], composer, rng)
     form = _FORMS[int(rng.integers(len(_FORMS)))]
-    rhythm = rng.normal(0.0, 0.25, (4, 512)).astype(np.float32)
-    pitch = rng.normal(0.0, 0.55, (4, 512, size)).astype(np.float32)
-    return _Tune(degrees, form, 1.5 if name.startswith(("chorus", "refrain", "hook")) else -0.5, rhythm, pitch)
+    rhythm, pitch = rng.random((2, 3, _LOTS)).astype(np.float32)
+    lift = 1.5 if name.startswith(("chorus", "refrain", "hook")) else -0.5
+    return _Tune(loop, form, lift, rhythm, pitch)
 
 
 def _sections(lines: Sequence[LyricLine]) -> list[tuple[str, int]]:
@@ -99,16 +98,20 @@ def _sections(lines: Sequence[LyricLine]) -> list[tuple[str, int]]:
 
 
 def _lay(
-    lyrics: Lyrics, tunes: dict[str, _Tune], sections: Sequence[tuple[str, int]], grid: Grid, intro: int
+    lyrics: Lyrics,
+    tunes: dict[str, _Tune],
+    sections: Sequence[tuple[str, int]],
+    grid: Grid,
+    intro: int,
+    composer: Composer,
 ) -> list[_Laid]:
     """Lines one after the other in whole bars after `intro` bars, or where their time stamps put them."""
     laid: list[_Laid] = []
     bar = 0 if lyrics.lines[0].start is not None else intro
     for line, (name, number) in zip(lyrics.lines, sections, strict=True):
-        stressed = stresses(line.words)
-        bars = bars_for(len(stressed), grid)
+        bars = bars_for(sum(len(word.syllables) for word in line.words), grid)
         tune = tunes[name]
-        slots = place(stressed, bars, grid, tune.rhythm["ABC".index(tune.form[number % 4])])
+        slots = place(line.words, bars, grid, composer, tune.rhythm["ABC".index(tune.form[number % 4])])
         start, slot_seconds = bar * grid.bar * grid.seconds, grid.seconds
         if line.start is not None:
             start, slot_seconds = _stamped(line, slots, grid)
@@ -145,7 +148,8 @@ def _notes(line: _Laid, until: float, grid: Grid) -> list[Note]:
 
 
 def _chords(laid: Sequence[_Laid], tunes: dict[str, _Tune], key: str, bar: float, bars: int) -> list[Chord]:
-    """One chord a bar: each section starts its progression anew; intro and outro have the tonic, the end a cadence."""
+    """One chord a bar, or two: each section starts its loop anew, the intro has that of the first; the end is a cadence
+    on the tonic."""
     starts = [round(line.start / bar) for line in laid]
     final = starts[-1] + laid[-1].bars - 1
     found: list[Chord] = []
@@ -155,18 +159,21 @@ def _chords(laid: Sequence[_Laid], tunes: dict[str, _Tune], key: str, bar: float
             at += 1
             begun = starts[at] if laid[at].number == 0 else begun
         begun = starts[0] if at == 0 else begun
-        degrees = tunes[laid[at].tune].degrees
-        degree = degrees[(number - begun) % len(degrees)] if number >= starts[0] else degrees[number % len(degrees)]
+        half = 2 * (number - begun if number >= starts[0] else number) % HALVES
+        first, second = tunes[laid[at].tune].loop[half : half + 2]
         if number >= final:
-            degree = 0
+            first = second = triad(key, 0)
         elif number == final - 1 and laid[-1].bars > 1:
-            degree = 4
-        root, quality = triad(key, degree)
-        found.append(Chord(number * bar, (number + 1) * bar, root, quality, root))
+            first = second = triad(key, 4)
+        middle = number * bar + bar / 2 if second != first else (number + 1) * bar
+        found.append(Chord(number * bar, middle, *first, first[0]))
+        if second != first:
+            found.append(Chord(middle, (number + 1) * bar, *second, second[0]))
     return found
 
 
 def compose(
+    composer: Composer,
     lyrics: Lyrics,
     *,
     rng: np.random.Generator,
@@ -175,12 +182,12 @@ def compose(
     tags: Sequence[str],
     centre_midi: float | None,
 ) -> SongPlan:
-    """A whole song for the lyrics, the same for the same generator state.
+    """A whole song for the lyrics, the same for the same composer and generator state.
 
     Args:
         bpm: 40..240, or None to draw one that suits the tags.
         key: such as "A min", or None for one about the centre.
-        tags: of `model.config.TAGS`.
+        tags: of `model.config.TAGS`; they choose tempo, mode and whose harmony.
         centre_midi: where the melody lies, or None for about D4.
 
     Raises:
@@ -192,16 +199,17 @@ def compose(
     centre = _CENTRE if centre_midi is None else centre_midi
     bpm = _tempo(bpm, tags, rng)
     key = _key(key, tags, centre, rng)
-    tonic, mode = tonic_and_mode(key)
-    grid = Grid.at(bpm)
+    tonic, _ = tonic_and_mode(key)
+    # Stamps may leave a line little time, and its slots are made shorter: the finest would be too short.
+    grid = Grid.at(bpm, FINEST if lyrics.lines[0].start is None else 2)
     bar = grid.bar * grid.seconds
     steps = steps_of(key, centre)
     sections = _sections(lyrics.lines)
     tunes: dict[str, _Tune] = {}
     for name in dict.fromkeys(name for name, _ in sections):
-        tunes[name] = _tune(name, mode, list(tunes.values()), len(steps), rng)
+        tunes[name] = _tune(name, key, tags, list(tunes.values()), composer, rng)
 
-    laid = _lay(lyrics, tunes, sections, grid, intro=1 if bar > 2.6 else 2)
+    laid = _lay(lyrics, tunes, sections, grid, 1 if bar > 2.6 else 2, composer)
     end = laid[-1].start + laid[-1].bars * bar
     bars = math.ceil(end / bar - 1e-6) + 1
     if bars * bar > MOST_SECONDS:
@@ -211,42 +219,51 @@ def compose(
         )
     chords = _chords(laid, tunes, key, bar, bars)
     lines: list[PlanLine] = []
-    before: int | None = None
+    before: tuple[int, int] | None = None
     for i, line in enumerate(laid):
         until = laid[i + 1].start + laid[i + 1].slots[0] * laid[i + 1].slot_seconds if i + 1 < len(laid) else end
         notes = _notes(line, until, grid)
-        goal = tonic if i + 1 == len(laid) else None
-        pitches = _pitches(line, notes, tunes[line.tune], chords, steps, grid, before, goal)
-        before = pitches[-1]
-        sung = [Note(note.start, note.end, float(midi)) for note, midi in zip(notes, pitches, strict=True)]
+        slots = _slots(line, notes, chords, grid, key)
+        tune = tunes[line.tune]
+        lots = tune.pitch["ABC".index(tune.form[line.number % 4])]
+        path = sing(
+            slots,
+            steps,
+            key,
+            (len(steps) - 1) / 2 + tune.lift,
+            composer,
+            lots[(np.array(line.slots) + grid.per_beat) % _LOTS],
+            before if line.number else None,
+            tonic if i + 1 == len(laid) else None,
+        )
+        before = (path[-2] if len(path) > 1 else path[-1], path[-1])
+        pitches = [_sung(steps[at], slot.chord, key, centre) for at, slot in zip(path, slots, strict=True)]
+        sung = [replace(note, midi=float(midi)) for note, midi in zip(notes, pitches, strict=True)]
         lines.append(_plan_line(line.line, sung))
     score = Score(bpm, BEATS, key, tuple(chords))
     return SongPlan(bars * bar, score, tuple(lines), lyrics.language, tuple(tags))
 
 
-def _pitches(
-    line: _Laid,
-    notes: Sequence[Note],
-    tune: _Tune,
-    chords: Sequence[Chord],
-    steps: Sequence[int],
-    grid: Grid,
-    before: int | None,
-    goal: int | None,
-) -> list[int]:
-    """An arch over the line's motif: up to its middle, and down again."""
-    bar = chords[0].end
-    beat = grid.per_beat * grid.seconds
-    below = [chords[min(int(note.start / bar + 1e-6), len(chords) - 1)] for note in notes]
-    slots = [
-        Slot(chord, grid.weight(slot), (note.end - note.start) / beat)
-        for note, slot, chord in zip(notes, line.slots, below, strict=True)
-    ]
-    places = np.array(line.slots) + grid.per_beat
-    through = places / (line.bars * grid.bar)
-    height = (len(steps) - 1) / 2 + tune.lift + 2.2 * np.sin(np.pi * np.clip(through, 0, 1)) - 1.2
-    taste = tune.pitch["ABC".index(tune.form[line.number % 4]), places % 512]
-    return sing(slots, steps, height.astype(np.float32), taste, before, goal)
+def _slots(line: _Laid, notes: Sequence[Note], chords: Sequence[Chord], grid: Grid, key: str) -> list[Slot]:
+    """What is known of a line's notes before they have a pitch; the last counts as long, whatever follows.
+
+    An upbeat to a section is taken to lie over the tonic: the chord there is that of the section before, and another
+    one each time."""
+    starts = [chord.start for chord in chords]
+    below = [chords[max(0, bisect_right(starts, note.start + 1e-6) - 1)] for note in notes]
+    if line.number == 0:
+        root, quality = triad(key, 0)
+        home = Chord(0.0, 0.0, root, quality, root)
+        below = [home if slot < 0 else chord for slot, chord in zip(line.slots, below, strict=True)]
+    beats = [*(np.diff(line.slots) / grid.per_beat), BEATS]
+    strong = strength(grid.position(np.array(line.slots)))
+    return [Slot(chord, int(s), float(b)) for chord, s, b in zip(below, strong, beats, strict=True)]
+
+
+def _sung(midi: int, chord: Chord, key: str, centre: float) -> int:
+    """A note of the scale as its chord has it, if that is within the range."""
+    found = altered(midi, chord, key)
+    return found if abs(found - centre) <= REACH else midi
 
 
 def _plan_line(line: LyricLine, notes: Sequence[Note]) -> PlanLine:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from unisinger_cli.audio import at_rate, blocks, mono, mono_at
+from unisinger_cli.backends.memory import give_back
 from unisinger_cli.types import Audio, Content, Floats, Sound
 
 if TYPE_CHECKING:
@@ -60,4 +61,5 @@ def content(model: UniSinger, voice: Sound) -> Content:
             piece = torch.from_numpy(heard.read(left * codec.hop, right * codec.hop) * gain)
             found = model.content(piece.to(model.codec.latent_mean.device))[0].cpu().numpy()
             tokens.append(found[first - left : first - left + _STRETCH])
+            give_back()
     return Content(np.concatenate(tokens), codec.frame_rate)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from unisinger_cli.audio import at_rate, mono
+from unisinger_cli.backends.memory import give_back
 from unisinger_cli.types import Pitch, Sound
 
 LOWEST, HIGHEST = 50.0, 1100.0  # Hz
@@ -61,6 +62,7 @@ def _detected(heard: Sound, start: int) -> tuple[Any, Any, Any, Any]:
     if len(samples) < 512 or not np.any(samples):
         return (np.zeros(0),) * 4
     found = _tracker().detect(samples, _RATE, fmin=LOWEST, fmax=HIGHEST)
+    give_back()
     times = found.timestamps + (start - before) / _RATE
     first, last = (start - _HOP / 2) / _RATE, (start + _STRETCH - _HOP / 2) / _RATE
     inside = (times >= first) & (times < last)

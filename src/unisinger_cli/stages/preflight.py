@@ -11,6 +11,7 @@ MOST_SECONDS = 600.0
 FAST, FASTEST = 7.0, 12.0  # syllables a second: hard to understand, and beyond what anybody can say
 _FEW = 3  # syllables; fewer make no rate
 FAR = 8.0  # semitones between the middle of a melody and what is comfortable
+REACHED = 14.0  # semitones from there that a single note may lie before it is remarked on
 LOWEST, HIGHEST = 31.0, 88.0  # MIDI: G1..E6, where voices end
 
 
@@ -44,6 +45,10 @@ def preflight(plan: SongPlan, comfortable: float | None) -> tuple[str, ...]:
             remarks.append(
                 f"the melody lies {abs(middle - comfortable):.0f} semitones {where} where this voice is at ease; "
                 f"move it {other} by octaves, or make the plan with --ref"
+            )
+        elif (farthest := float(np.abs(midi - comfortable).max())) > REACHED:
+            remarks.append(
+                f"the melody goes {farthest:.0f} semitones away from where this voice is at ease; it may strain there"
             )
     return tuple(remarks)
 

@@ -25,6 +25,7 @@ Clip = tuple[Row, dict[str, Tensor]]
 
 _STRETCHES = 4  # of a speaker that make a reference, at most
 _MOVED = 0.3  # length of the noise beside a unit vector: two recordings of a person are further apart than that
+_DISGUISED = 0.5  # share of examples whose content tokens are somebody else's: a singer must not be read off them
 _WARPED = 0.5  # how often a warped recording is drawn beside the recording itself
 
 
@@ -179,7 +180,9 @@ class FlowData:
         conditions = Conditions(
             task=task,
             phonemes=phonemes.clamp_min(0),
-            content=self.content[variant, index].long(),
+            content=self.sounds.disguise(
+                self.content[variant, index].long(), torch.rand(b, device=device) < _DISGUISED
+            ),
             timbre=timbre,
             sounds=sounds,
             pitch=self.hz[index],

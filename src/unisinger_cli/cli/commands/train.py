@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from unisinger_cli.cli import options, output
+from unisinger_cli.cli.commands.train_composer import train_composer
 from unisinger_cli.errors import InputError, PartialFailure, UsageError
 
 ALIGNER_SECONDS, ALIGNER_BATCH = 60.0, 64
@@ -27,6 +28,7 @@ class Step(str, Enum):
     flow = "flow"
     bundle = "bundle"
     judge = "judge"
+    composer = "composer"
     ablation = "ablation"
 
 
@@ -51,7 +53,7 @@ def train(
             metavar="STEP",
             show_choices=False,
             help="aligner, codec, decoder, content, timbre, features, flow, bundle, in the order in which a checkpoint "
-            "is made; judge; ablation.",
+            "is made; judge; composer; ablation.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where its results and its log go.")],
@@ -78,6 +80,13 @@ def train(
         list[float] | None,
         typer.Option("--warp", min=0.5, max=2.0, help="For features: solo voices also at this speed; repeatable."),
     ] = None,
+    lieder: Annotated[
+        Path | None, typer.Option("--lieder", metavar="DIR", help="For composer: scores, with index.jsonl.")
+    ] = None,
+    pop909: Annotated[Path | None, typer.Option("--pop909", metavar="ZIP", help="For composer: POP909.")] = None,
+    measure: Annotated[
+        bool, typer.Option("--measure", help="For composer: measure the one in --out on scores never learned from.")
+    ] = False,
     variant: Annotated[
         list[Variant] | None,
         typer.Option(
@@ -93,8 +102,8 @@ def train(
 
     It learns from packs that `unisinger prepare` wrote. Each of codec, content, timbre and flow leaves
     part.safetensors in its folder; bundle joins the four. decoder teaches the codec's decoder further while its latents
-    stay as they are. judge, no part of the checkpoint, is the phoneme recogniser by which unisinger evaluate counts
-    wrong words. Through torchrun, a step runs on several GPUs.
+    stay as they are. composer learns from scores alone. judge, no part of the checkpoint, is the phoneme recogniser by
+    which unisinger evaluate counts wrong words. Through torchrun, a step runs on several GPUs.
 
     ablation trains the flow as it is and without one part of the method each, on the GPUs that there are, one run on
     each; it goes on where it was stopped. unisinger evaluate --ablation compares what comes of it.
@@ -106,11 +115,16 @@ def train(
         --init runs/codec/part.safetensors
       torchrun --nproc-per-node 4 -m unisinger_cli train flow \\
         --data runs/features --out runs/flow
+      unisinger train composer --lieder corpus/lieder \\
+        --pop909 corpus/pop909/pop909.zip --out runs/composer
       unisinger train ablation --data runs/features --out runs/ablation \\
         --init runs/codec/part.safetensors --init runs/content/part.safetensors \\
         --init runs/timbre/part.safetensors --steps 4000 --seconds 3600
     """
     output.screen.quiet = quiet
+    if step is Step.composer:
+        train_composer(lieder, pop909, out, seed, measure)
+        return
     packs, files = data if data is not None else [], init if init is not None else []
     variants = [one.value for one in variant or []]
     _check(step, packs, files, seconds, steps, variants)
