@@ -18,7 +18,7 @@ from unisinger_cli.pipeline.reporter import Reporter
 from unisinger_cli.pipeline.studio import Studio
 from unisinger_cli.requests import SamplerConfig
 
-ITEMS = {"codec": 12, "convert": 20, "song": 6}
+ITEMS = {"codec": 24, "convert": 20, "song": 6}
 _RUN = {"codec": roundtrip.run, "convert": conversion.run, "song": songs.run}
 
 
