@@ -217,6 +217,9 @@ def test_evaluate(unisinger: Callable[..., Ran], tmp_path: Path) -> None:
         assert codec["value"] > codec["control"]
         assert scores["codec", f"{kind}_level_error_of_worst_octave_db"]["met"] is False
     assert scores["codec", "singing_similarity_to_original"]["at_least"] == 0.965
+    for shift in ("", "_resynthesised", "_octave_down", "_octave_up"):
+        assert scores["content", f"speech_phoneme_error_rate{shift}"]["value"] > 0.2
+        assert 0 <= scores["content", f"singing_frame_accuracy{shift}"]["value"] <= 1
     assert scores["song", "accomp_most_alike"]["value"] < scores["song", "accomp_most_alike"]["control"]
     speed = [scores["speed", name] for name in ("real_time_factor", "peak_memory_mib", "loading_seconds")]
     assert all(score["value"] > 0 for score in speed)

@@ -20,6 +20,7 @@ THREADS = 2  # the machine that the bars are set for
 
 class Part(str, Enum):
     codec = "codec"
+    content = "content"
     convert = "convert"
     song = "song"
     speed = "speed"
@@ -35,7 +36,7 @@ def evaluate(
     ] = None,
     items: Annotated[
         int | None,
-        typer.Option("--items", min=1, max=1000, help="Of each part.  [default: codec 12, convert 20, song 6]"),
+        typer.Option("--items", min=1, max=1000, help="Of each part.  [default: what the part takes; song 6]"),
     ] = None,
     words: Annotated[
         Path | None,
