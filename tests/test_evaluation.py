@@ -220,6 +220,9 @@ def test_evaluate(unisinger: Callable[..., Ran], tmp_path: Path) -> None:
     for shift in ("", "_resynthesised", "_octave_down", "_octave_up"):
         assert scores["content", f"speech_phoneme_error_rate{shift}"]["value"] > 0.2
         assert 0 <= scores["content", f"singing_frame_accuracy{shift}"]["value"] <= 1
+    assert scores["timbre", "speech_equal_error_rate"]["at_most"] == 0.12
+    assert scores["timbre", "speech_to_singing_equal_error_rate"]["value"] is not None
+    assert scores["timbre", "speech_to_made_songs_equal_error_rate"]["value"] is None  # of one singer
     assert scores["song", "accomp_most_alike"]["value"] < scores["song", "accomp_most_alike"]["control"]
     speed = [scores["speed", name] for name in ("real_time_factor", "peak_memory_mib", "loading_seconds")]
     assert all(score["value"] > 0 for score in speed)

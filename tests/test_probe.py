@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from conftest import RATE, sung
+from unisinger_cli.evaluation.metrics import equal_error_rate
 from unisinger_cli.evaluation.probe import Probe, histogram, nearest_centroid
 from unisinger_cli.evaluation.shifted import shifted
 from unisinger_cli.stages.pitch import track
@@ -64,3 +65,13 @@ def test_a_shifted_voice_is_an_octave_off() -> None:
         both = (before > 0) & (after > 0)
         assert both.sum() > 20
         assert np.median(12 * np.log2(after[both] / before[both])) == pytest.approx(semitones, abs=0.2)
+
+
+# ---------------------------------------------------------------- timbre
+def test_equal_error_rate_by_hand() -> None:
+    """At 0.5 one of three is refused, and one of three let through."""
+    assert equal_error_rate([0.9, 0.8, 0.4], [0.5, 0.3, 0.2]) == pytest.approx(1 / 3)
+    assert equal_error_rate([0.9, 0.8], [0.2, 0.1]) == 0
+    assert equal_error_rate([0.1, 0.2], [0.8, 0.9]) == 1
+    assert equal_error_rate([0.5] * 4, [0.5] * 4) == 0.5
+    assert equal_error_rate([], [0.1]) is None

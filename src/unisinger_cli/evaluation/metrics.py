@@ -33,6 +33,19 @@ def recognised_share(outputs: Floats, references: Floats) -> float | None:
     return float(np.mean((outputs @ references.T).argmax(axis=1) == np.arange(len(outputs))))
 
 
+def equal_error_rate(same: Sequence[float], different: Sequence[float]) -> float | None:
+    """Where a threshold on similarities refuses as large a share of `same` as it lets through of `different`: the mean
+    of the two shares where they are nearest. 0.5 is chance; None where there is nothing on either side."""
+    if not len(same) or not len(different):
+        return None
+    own, others = np.sort(np.asarray(same)), np.sort(np.asarray(different))
+    thresholds = np.append(np.unique(np.concatenate([own, others])), np.inf)
+    refused = np.searchsorted(own, thresholds, side="left") / len(own)
+    passed = 1 - np.searchsorted(others, thresholds, side="left") / len(others)
+    best = int(np.abs(refused - passed).argmin())
+    return float((refused[best] + passed[best]) / 2)
+
+
 # ---------------------------------------------------------------- pitch
 def note_pitch(plan: SongPlan, frames: int, frame_rate: float) -> Floats:
     """The written notes on the latent clock, Hz [frames], 0 in rests: steps, with none of a singer's freedom."""

@@ -21,6 +21,7 @@ THREADS = 2  # the machine that the bars are set for
 class Part(str, Enum):
     codec = "codec"
     content = "content"
+    timbre = "timbre"
     convert = "convert"
     song = "song"
     speed = "speed"
