@@ -56,7 +56,7 @@ def run(bench: Bench, clips: Sequence[Clip], count: int) -> Part:
     accompaniment sum up to; voices are decoded with their F0, as `song` and `convert` do."""
     coded: list[_Coded] = []
     items: list[Item] = []
-    for i, (kind, clip) in bench.each("codec", _chosen(clips, count, np.random.default_rng(bench.sampler.seed))):
+    for i, (kind, clip) in bench.each("codec", _chosen(clips, count, bench.sampler.seed)):
         title = f"{kind}: {clip.name}"
         try:
             real = _sound(kind, clip, bench.studio.rate)
@@ -78,10 +78,11 @@ def run(bench: Bench, clips: Sequence[Clip], count: int) -> Part:
     return Part("codec", tuple(scores), tuple(items), tuple(bench.failed))
 
 
-def _chosen(clips: Sequence[Clip], count: int, rng: np.random.Generator) -> list[tuple[str, Clip]]:
+def _chosen(clips: Sequence[Clip], count: int, seed: int) -> list[tuple[str, Clip]]:
+    """(class, clip); which voices they are does not depend on how many songs there are."""
     songs = [clip for clip in clips if clip.accomp is not None]
-    songs = [songs[i] for i in rng.permutation(len(songs))[: -(-count // 4)]]
-    voices = sources(clips, max(1, count - 2 * len(songs)), rng)
+    songs = [songs[i] for i in np.random.default_rng(seed).permutation(len(songs))[: -(-count // 4)]]
+    voices = sources(clips, max(1, count - 2 * len(songs)), np.random.default_rng(seed))
     found = [("singing" if clip.kind in SINGING else "speech", clip) for clip in voices]
     return found + [(kind, clip) for kind in ("accompaniment", "mix") for clip in songs]
 
