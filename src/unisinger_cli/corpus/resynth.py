@@ -34,7 +34,8 @@ _BREATH = -28.0  # dB below the vowels
 _LOUDER = 0.2  # dB a semitone: high notes are sung louder
 
 
-def _world() -> Any:
+def world() -> Any:
+    """The package pyworld. Raises MissingExtra where it is not installed."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of its own use of pkg_resources
@@ -92,15 +93,15 @@ class Performance:
 
 def analyse(audio: Audio) -> Analysis:
     """Spectral envelope, F0 and pulses of a recording, at its own rate (44.1 kHz keeps all that is heard)."""
-    world = _world()
+    vocoder = world()
     mono = audio.mono()
     rough = track(audio, 1 / FRAME).hz.astype(np.float64)
     samples = mono.astype(np.float64)
     times = (np.arange(len(rough)) + 0.5) * FRAME
-    fine = world.stonemask(samples, rough, times, audio.rate)
+    fine = vocoder.stonemask(samples, rough, times, audio.rate)
     near = (fine > 0) & (np.abs(np.log2(np.maximum(fine, 1) / np.maximum(rough, 1))) < 0.2)
     hz = np.where(near, fine, rough)
-    envelope = world.cheaptrick(samples, hz, times, audio.rate)
+    envelope = vocoder.cheaptrick(samples, hz, times, audio.rate)
     log_power = np.log(np.maximum(envelope, np.exp(_SILENCE)))
     return Analysis(hz, log_power.astype(np.float32), samples, pulses(samples, hz, FRAME, audio.rate), audio.rate)
 

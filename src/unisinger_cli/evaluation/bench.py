@@ -32,6 +32,7 @@ class Bench:
     sampler: SamplerConfig
     reporter: Reporter
     words: Words | None = None
+    packs: Sequence[Path] = ()
     failed: list[str] = field(default_factory=list)
     _voices: dict[Path, Floats] = field(default_factory=dict)
 

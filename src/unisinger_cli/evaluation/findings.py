@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-PARTS = ("codec", "convert", "song", "speed")
+PARTS = ("codec", "content", "timbre", "convert", "song", "speed")
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,7 @@ from unisinger_cli.notation.keys import QUALITIES, tonic_and_mode
 from unisinger_cli.stages.harmony import SCALES
 from unisinger_cli.types import Audio, Chord, Floats, SongPlan
 
-RESOLUTIONS = ((512, 40), (2048, 128))  # n_fft and mel bands that a codec is measured at
-RANGE = 60.0  # dB under the loudest band within which a codec is measured
+RANGE = 60.0  # dB under the loudest band within which copies are looked for
 ENVELOPE_BANDS, ENVELOPE_HOP = 40, 2048
 LAG = 2.0  # s by which a copy may be shifted and still be found
 QUIET = 10 ** (-50 / 20)
@@ -32,6 +31,19 @@ def recognised_share(outputs: Floats, references: Floats) -> float | None:
     if not len(outputs):
         return None
     return float(np.mean((outputs @ references.T).argmax(axis=1) == np.arange(len(outputs))))
+
+
+def equal_error_rate(same: Sequence[float], different: Sequence[float]) -> float | None:
+    """Where a threshold on similarities refuses as large a share of `same` as it lets through of `different`: the mean
+    of the two shares where they are nearest. 0.5 is chance; None where there is nothing on either side."""
+    if not len(same) or not len(different):
+        return None
+    own, others = np.sort(np.asarray(same)), np.sort(np.asarray(different))
+    thresholds = np.append(np.unique(np.concatenate([own, others])), np.inf)
+    refused = np.searchsorted(own, thresholds, side="left") / len(own)
+    passed = 1 - np.searchsorted(others, thresholds, side="left") / len(others)
+    best = int(np.abs(refused - passed).argmin())
+    return float((refused[best] + passed[best]) / 2)
 
 
 # ---------------------------------------------------------------- pitch
@@ -120,19 +132,3 @@ def likeness(one: Audio, other: Audio) -> float | None:
         if scale > 1e-6:
             found.append(float((x * y).sum()) / scale)
     return max(found, default=None)
-
-
-# ---------------------------------------------------------------- codec
-def log_mel_error(made: Floats, real: Floats, rate: int) -> float:
-    """Mean absolute difference (L1) of two sounds [n] in dB, over mel bands at two resolutions.
-
-    Only where either sounds: what lies more than 60 dB under the loudest band of the real sound is silence. (8.7 dB
-    are one unit of the natural logarithm, in which log-mel L1 is often told.)
-    """
-    errors = []
-    for n_fft, bands in RESOLUTIONS:
-        a, b = (log_mel(x[: min(len(made), len(real))], rate, bands, n_fft, n_fft // 4) for x in (made, real))
-        floor = b.max() - RANGE
-        sounds = (a > floor) | (b > floor)
-        errors.append(float(np.abs(np.maximum(a, floor) - np.maximum(b, floor))[sounds].mean()))
-    return float(np.mean(errors))

@@ -1,92 +1,179 @@
-"""The part "codec": sound -> latents -> sound."""
+"""The part "codec": sound -> latents -> sound, by class, beside what a log-mel of as many numbers gives."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from unisinger_cli.audio import read, resample, whole
 from unisinger_cli.errors import InputError
 from unisinger_cli.evaluation.bench import Bench, other
-from unisinger_cli.evaluation.clips import Clip, sources
+from unisinger_cli.evaluation.clips import SINGING, Clip, sources
+from unisinger_cli.evaluation.fidelity import level_errors, log_mel_l1, modulation, octaves
 from unisinger_cli.evaluation.findings import Item, Part, Score, mean
-from unisinger_cli.evaluation.metrics import log_mel_error
 from unisinger_cli.evaluation.spectra import griffin_lim
 from unisinger_cli.pipeline.scores import pitch_agreement
 from unisinger_cli.stages.content import whole_frames
 from unisinger_cli.stages.decode import decode
-from unisinger_cli.types import Audio, Floats
+from unisinger_cli.types import Audio, Floats, Pitch
 
 SECONDS = 6.0  # of each clip
+NOISE = 0.3  # standard deviations of the latents that a flow may be wrong by
+VOICES = ("speech", "singing")
+CLASSES = (*VOICES, "accompaniment", "mix")
+MEASURES = ("log_mel_l1", "pitch_error_cents", "voicing_error", "modulation_share")
+FLOOR = "Griffin-Lim of that rate"
+AT_MOST = {
+    "speech_pitch_error_cents": 10.0,
+    "speech_voicing_error": 0.04,
+    "singing_pitch_error_cents": 4.0,
+    "singing_voicing_error": 0.02,
+}
+SIMILAR = {"speech": 0.96, "singing": 0.965}
+LEVEL_DB, MODULATED, NOISY, RTF = 0.5, 0.85, 1.2, 0.05  # the other bars
+Values = Mapping[str, float | None]
 
 
-def roundtrip(bench: Bench, audio: Audio, hz: Floats | None) -> Audio:
-    """A mono sound through the codec, padded to whole latent frames; a voice with its pitch."""
-    import torch
+@dataclass(frozen=True)
+class _Coded:
+    """A sound that went through the codec. `floor`: what Griffin-Lim makes of it, measured in the same way."""
 
-    model = bench.studio.model
-    samples = torch.from_numpy(whole_frames(model, audio))[None].to(model.codec.latent_mean.device)
-    with torch.inference_mode():
-        latents = model.codec.encode(samples)[0].cpu().numpy()
-    return whole(decode(model, Audio(latents.T, 1), hz))
+    kind: str
+    title: str
+    values: Values
+    floor: Values
+    seconds: float  # that encoding and decoding took
+    length: float  # seconds of sound
+    voice: Floats | None = None
+    original: Floats | None = None
 
 
 def run(bench: Bench, clips: Sequence[Clip], count: int) -> Part:
-    """Up to `count` clips, of which up to a third are accompaniments where the packs have some."""
-    rng = np.random.default_rng(bench.sampler.seed)
-    bands = [clip for clip in clips if clip.accomp is not None]
-    bands = [bands[i] for i in rng.permutation(len(bands))[: count // 3]]
-    chosen = [(clip.name, clip.path, "voice") for clip in sources(clips, count - len(bands), rng)]
-    chosen += [(f"{clip.name} (accompaniment)", clip.accomp, "accomp") for clip in bands if clip.accomp is not None]
-
-    codec = bench.studio.config.codec
+    """Up to `count` sounds, a quarter of each class as far as the packs have it. A mix is what its song's vocal and
+    accompaniment sum up to; voices are decoded with their F0, as `song` and `convert` do."""
+    coded: list[_Coded] = []
     items: list[Item] = []
-    voices, pitches = [], []
-    for i, (title, path, kind) in bench.each("codec", chosen):
+    for i, (kind, clip) in bench.each("codec", _chosen(clips, count, bench.sampler.seed)):
+        title = f"{kind}: {clip.name}"
         try:
-            whole = resample(read(path), bench.studio.rate)
+            real = _sound(kind, clip, bench.studio.rate)
         except InputError as error:
             bench.miss(title, error)
             continue
-        real = Audio(whole.mono()[None, : int(SECONDS * whole.rate)], whole.rate)
-        written = bench.studio.pitch(real) if kind == "voice" else None
-        made = roundtrip(bench, real, written.hz if written is not None else None)
-        made = Audio(made.samples[:, : real.samples.shape[1]], made.rate)
-        floor = griffin_lim(real.samples[0], real.rate, codec.channels, codec.hop)
-        values: dict[str, float | None] = {
-            f"{kind}_log_mel_error_db": log_mel_error(made.samples[0], real.samples[0], real.rate),
-            f"{kind}_griffin_lim_error_db": log_mel_error(floor, real.samples[0], real.rate),
-        }
-        if written is not None:
-            found = bench.studio.pitch(made)
-            values |= pitch_agreement(found, written.hz)
-            pitches.append((found, written))
-            voices.append((bench.judge.embed(made), bench.judge.embed(real)))
-            values["similarity_to_original"] = float(voices[-1][0] @ voices[-1][1])
+        one, made = _code(bench, i, kind, title, real)
+        coded.append(one)
         sounds = {
             "decoded": bench.keep(f"codec-{i:02d}", made),
             "original": bench.keep(f"codec-{i:02d}.original", real),
         }
+        values = {**one.values} | {f"griffin_lim_{name}": value for name, value in one.floor.items()}
         items.append(Item(title, values, sounds))
+    scores = [score for kind in CLASSES for score in _scores(kind, [one for one in coded if one.kind == kind])]
+    # the first one waits for what the libraries set up
+    paces = [one.seconds / one.length for one in coded[1:] or coded]
+    scores.append(Score("real_time_factor", float(np.median(paces)) if paces else None, at_most=RTF))
+    return Part("codec", tuple(scores), tuple(items), tuple(bench.failed))
 
-    def average(name: str) -> float | None:
-        return mean(item.values.get(name) for item in items)
 
-    def crossed(name: str) -> float | None:
-        n = len(pitches)
-        return mean(pitch_agreement(pitches[i][0], pitches[other(i, n)][1].hz)[name] for i in range(n) if n > 1)
+def _chosen(clips: Sequence[Clip], count: int, seed: int) -> list[tuple[str, Clip]]:
+    """(class, clip); which voices they are does not depend on how many songs there are."""
+    songs = [clip for clip in clips if clip.accomp is not None]
+    songs = [songs[i] for i in np.random.default_rng(seed).permutation(len(songs))[: -(-count // 4)]]
+    voices = sources(clips, max(1, count - 2 * len(songs)), np.random.default_rng(seed))
+    found = [("singing" if clip.kind in SINGING else "speech", clip) for clip in voices]
+    return found + [(kind, clip) for kind in ("accompaniment", "mix") for clip in songs]
 
-    n = len(voices)
-    strangers = mean(float(voices[i][0] @ voices[other(i, n)][1]) for i in range(n) if n > 1)
-    scores = (
-        *(
-            Score(name, average(name), average(name.replace("log_mel", "griffin_lim")), "Griffin-Lim of that rate")
-            for name in ("voice_log_mel_error_db", "accomp_log_mel_error_db")
-            if average(name) is not None
-        ),
-        Score("pitch_correlation", average("pitch_correlation"), crossed("pitch_correlation"), "another clip"),
-        Score("pitch_error_cents", average("pitch_error_cents"), crossed("pitch_error_cents"), "another clip"),
-        Score("similarity_to_original", average("similarity_to_original"), strangers, "another clip"),
-    )
-    return Part("codec", scores, tuple(items), tuple(bench.failed))
+
+def _sound(kind: str, clip: Clip, rate: int) -> Audio:
+    """What is coded, mono and cut to SECONDS."""
+    paths = {"accompaniment": (clip.accomp,), "mix": (clip.path, clip.accomp)}.get(kind, (clip.path,))
+    length = int(SECONDS * rate)
+    parts = [resample(read(path), rate).mono()[:length] for path in paths if path is not None]
+    shortest = min(map(len, parts))
+    return Audio(np.stack([part[:shortest] for part in parts]).sum(axis=0, keepdims=True, dtype=np.float32), rate)
+
+
+def _code(bench: Bench, i: int, kind: str, title: str, real: Audio) -> tuple[_Coded, Audio]:
+    import torch
+
+    model, studio = bench.studio.model, bench.studio
+    written = studio.pitch(real) if kind in VOICES else None
+    hz = None if written is None else written.hz
+
+    def decoded(latents: Floats) -> Audio:
+        found = whole(decode(model, Audio(latents.T, 1), hz))
+        return Audio(found.samples[:, : real.samples.shape[1]], found.rate)
+
+    began = time.monotonic()
+    samples = torch.from_numpy(whole_frames(model, real))[None].to(model.codec.latent_mean.device)
+    with torch.inference_mode():
+        latents = model.codec.encode(samples)[0].cpu().numpy()
+    made = decoded(latents)
+    seconds = time.monotonic() - began
+    noise = np.random.default_rng((bench.sampler.seed, i)).standard_normal(latents.shape, dtype=np.float32)
+    noisy = decoded(latents + np.float32(NOISE) * noise)
+    codec = studio.config.codec
+    floor = Audio(griffin_lim(real.samples[0], real.rate, codec.channels, codec.hop)[None], real.rate)
+    values, below = (_measured(bench, sound, real, written) for sound in (made, floor))
+    values["noisy_log_mel_l1"] = log_mel_l1(noisy.samples[0], real.samples[0], real.rate)
+    voice, original = (bench.judge.embed(sound) if kind in VOICES else None for sound in (made, real))
+    if voice is not None and original is not None:
+        values["similarity_to_original"] = float(voice @ original)
+    return _Coded(kind, title, values, below, seconds, real.seconds, voice, original), made
+
+
+def _measured(bench: Bench, sound: Audio, real: Audio, written: Pitch | None) -> dict[str, float | None]:
+    a, b, rate = sound.samples[0], real.samples[0], real.rate
+    share = modulation(b, rate)
+    values: dict[str, float | None] = {
+        "log_mel_l1": log_mel_l1(a, b, rate),
+        "modulation_share": modulation(a, rate) / share if share > 0 else None,
+    }
+    for low, error in zip(octaves(rate), level_errors(a, b, rate), strict=True):
+        values[f"level_from_{low:.0f}_hz_db"] = float(error) if np.isfinite(error) else None
+    if written is not None:
+        agreement = pitch_agreement(bench.studio.pitch(sound), written.hz)
+        values |= {name: agreement[name] for name in ("pitch_error_cents", "voicing_error")}
+    return values
+
+
+def worst_and_mean(errors: Iterable[Values]) -> tuple[float | None, float | None]:
+    """Of the mean distance of each octave's level from the original's, over sounds: the largest, and the mean."""
+    every = list(errors)
+    names = [name for name in (every[0] if every else {}) if name.startswith("level_from_")]
+    bands = [mean(None if (error := one[name]) is None else abs(error) for one in every) for name in names]
+    return max((band for band in bands if band is not None), default=None), mean(bands)
+
+
+def _sides(coded: Sequence[_Coded]) -> tuple[list[Values], list[Values]]:
+    return [one.values for one in coded], [one.floor for one in coded]
+
+
+def _scores(kind: str, coded: Sequence[_Coded]) -> list[Score]:
+    """The scores of one class; none where nothing of it was coded."""
+    if not coded:
+        return []
+    found = []
+    for name in MEASURES:
+        if name in coded[0].values:
+            value, floor = (mean(values[name] for values in side) for side in _sides(coded))
+            least, most = MODULATED if name == "modulation_share" else None, AT_MOST.get(f"{kind}_{name}")
+            found.append(Score(f"{kind}_{name}", value, floor, FLOOR, at_least=least, at_most=most))
+    made, floor_of = (worst_and_mean(side) for side in _sides(coded))
+    found += [
+        Score(f"{kind}_level_error_db", made[1], floor_of[1], FLOOR),
+        Score(f"{kind}_level_error_of_worst_octave_db", made[0], floor_of[0], FLOOR, at_most=LEVEL_DB),
+    ]
+    exact, noisy = (mean(one.values[name] for one in coded) for name in ("log_mel_l1", "noisy_log_mel_l1"))
+    ratio = noisy / exact if noisy is not None and exact else None
+    found.append(Score(f"{kind}_noisy_latents_log_mel_ratio", ratio, 1.0, "exact latents", at_most=NOISY))
+    if kind in VOICES:
+        n = len(coded)
+        same = mean(one.values["similarity_to_original"] for one in coded)
+        pairs = ((coded[i].voice, coded[other(i, n)].original) for i in range(n) if n > 1)
+        strangers = mean(float(a @ b) for a, b in pairs if a is not None and b is not None)
+        found.append(Score(f"{kind}_similarity_to_original", same, strangers, "another clip", at_least=SIMILAR[kind]))
+    return found

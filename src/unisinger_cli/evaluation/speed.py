@@ -1,4 +1,5 @@
-"""The part "speed": how long a song of half a minute takes, and how much memory, in a process of its own."""
+"""The part "speed": how long a song of half a minute takes, and how much memory, in a process of its own; and how large
+the checkpoint is, and how long it takes to load."""
 
 from __future__ import annotations
 
@@ -7,14 +8,17 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 
 from unisinger_cli.errors import ModelError
 from unisinger_cli.evaluation.findings import Item, Part, Score
+from unisinger_cli.pipeline.studio import DEBUG, bundled_checkpoint
 
 LINES = 4  # of two bars each; at BPM, with a bar before and after, they make half a minute
 BPM = 80.0
 MOST_MEMORY = 2.5e9 / 2**20  # MiB
+MOST_SIZE, LONGEST_LOAD = 32.0, 2.0  # MiB of a checkpoint, s
 LINE = "the river runs below the bridge at night"
 
 
@@ -33,11 +37,15 @@ def run(checkpoint: str | None, device: str, threads: int, reference: Path, step
     stages = {f"{name}_seconds": value for name, value in found["stages"].items()}
     values = {name: found[name] for name in ("seconds_of_song", "seconds", "warm_up_seconds")} | stages
     item = Item(f"{found['seconds_of_song']:.1f} s of song, {threads} threads, {device}", values)
-    scores = (
+    scores = [
         Score("real_time_factor", found["seconds"] / found["seconds_of_song"], at_most=1.0),
         Score("peak_memory_mib", found["peak_memory_mib"], at_most=MOST_MEMORY),
-    )
-    return Part("speed", scores, (item,))
+        Score("loading_seconds", found["loading_seconds"], at_most=LONGEST_LOAD),
+    ]
+    if checkpoint != DEBUG:
+        size = (bundled_checkpoint() if checkpoint is None else Path(checkpoint)).stat().st_size / 2**20
+        scores.append(Score("checkpoint_mib", size, at_most=MOST_SIZE))
+    return Part("speed", tuple(scores), (item,))
 
 
 def measure(checkpoint: str | None, device: str, threads: int, reference: str, steps: int, told: str) -> None:
@@ -48,7 +56,10 @@ def measure(checkpoint: str | None, device: str, threads: int, reference: str, s
     from unisinger_cli.pipeline.studio import Studio
     from unisinger_cli.requests import SamplerConfig, SongRequest, one_voice
 
+    import_module("unisinger_cli.model.checkpoint")  # torch is no part of the checkpoint
+    began = time.monotonic()
     studio = Studio.open(checkpoint, device=device, threads=threads)
+    loading = time.monotonic() - began
 
     def timed(lines: int, sampler: SamplerConfig) -> tuple[float, float, dict[str, float]]:
         began = time.monotonic()
@@ -62,6 +73,7 @@ def measure(checkpoint: str | None, device: str, threads: int, reference: str, s
         "seconds": seconds,
         "seconds_of_song": length,
         "warm_up_seconds": warm_up,
+        "loading_seconds": loading,
         "stages": stages,
         "peak_memory_mib": peak_memory(),
     }

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
+from unisinger_cli.corpus.resynth import world
 from unisinger_cli.errors import ModelError
-from unisinger_cli.evaluation import conversion, roundtrip, songs, speed
+from unisinger_cli.evaluation import content, conversion, roundtrip, songs, speed, timbre
 from unisinger_cli.evaluation.bench import Bench
 from unisinger_cli.evaluation.clips import references, unheard_clips
 from unisinger_cli.evaluation.findings import PARTS, Part
@@ -18,8 +19,14 @@ from unisinger_cli.pipeline.reporter import Reporter
 from unisinger_cli.pipeline.studio import Studio
 from unisinger_cli.requests import SamplerConfig
 
-ITEMS = {"codec": 12, "convert": 20, "song": 6}
-_RUN = {"codec": roundtrip.run, "convert": conversion.run, "song": songs.run}
+ITEMS = {"codec": 32, "content": 12, "timbre": 60, "convert": 20, "song": 6}
+_RUN = {
+    "codec": roundtrip.run,
+    "content": content.run,
+    "timbre": timbre.run,
+    "convert": conversion.run,
+    "song": songs.run,
+}
 
 
 def evaluate(
@@ -41,15 +48,18 @@ def evaluate(
     is what `studio` was opened with, for the process that measures the speed; `words` is the file of a judge of words.
     Items that fail are told in their part's `failed`.
 
-    Raises MissingExtra without resemblyzer, InputError where a pack has no test speaker.
+    Raises MissingExtra without resemblyzer, or for the part "content" pyworld, InputError where a pack has no test
+    speaker.
     """
+    if "content" in parts:
+        world()  # what is missing is told before anything is made
     clips = unheard_clips(packs)
     listener = None if words is None else Words(words)
     judge = Judge() if set(parts) & set(_RUN) else None
     found = []
     for name in (name for name in PARTS if name in parts):
         if judge is not None and name in _RUN:
-            bench = Bench(studio, judge, out, sampler, reporter, listener)
+            bench = Bench(studio, judge, out, sampler, reporter, listener, packs)
             found.append(_RUN[name](bench, clips, ITEMS[name] if items is None else items))
         else:
             reporter.stage("timing")

@@ -24,7 +24,7 @@ EXTRAS: dict[str, tuple[tuple[str, ...], str]] = {
     "corpus": (("silero_vad",), "training data from recordings from anywhere"),
     "ray": (("ray",), "the same over many machines"),
     "eval": (
-        ("resemblyzer", "torchfcpe", "pocketsphinx", "matplotlib"),
+        ("resemblyzer", "torchfcpe", "pocketsphinx", "pyworld", "matplotlib"),
         "independent judges of voice, pitch and words, and pictures",
     ),
 }

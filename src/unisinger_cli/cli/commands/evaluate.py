@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 class Part(str, Enum):
     codec = "codec"
+    content = "content"
+    timbre = "timbre"
     convert = "convert"
     song = "song"
     speed = "speed"
@@ -32,7 +34,7 @@ def evaluate(
     ] = None,
     items: Annotated[
         int | None,
-        typer.Option("--items", min=1, max=1000, help="Of each part.  [default: codec 12, convert 20, song 6]"),
+        typer.Option("--items", min=1, max=1000, help="Of each part.  [default: what the part takes; song 6]"),
     ] = None,
     words: Annotated[
         Path | None,
