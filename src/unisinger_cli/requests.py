@@ -32,7 +32,7 @@ class SamplerConfig:
     take: int = 0  # another performance of the same song: other noise, the same plan
     steps: int = 16
     words: float = 2.0  # guidance on lyrics or content
-    voice: float = 2.0  # guidance on the speaker
+    voice: float = 5.0  # guidance on the speaker; the field of few voices is weak, and more is needed than for words
     accomp: float = 1.5  # guidance on style and harmony
 
     def __post_init__(self) -> None:

@@ -184,7 +184,7 @@ CfgVoice: TypeAlias = Annotated[
         "--cfg-voice",
         envvar="UNISINGER_CFG_VOICE",
         show_envvar=False,
-        help="Guidance on the voice.  [default: 2]",
+        help="Guidance on the voice.  [default: 5]",
     ),
 ]
 CfgAccomp: TypeAlias = Annotated[

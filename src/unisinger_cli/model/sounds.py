@@ -76,6 +76,14 @@ class SoundTable(nn.Module):
         weights = self.said[codes]
         return weights.transpose(-1, -2) @ (latents - self.usual[codes]), weights.sum(-2)
 
+    def tally_spelt(self, latents: Tensor, phonemes: Tensor) -> tuple[Tensor, Tensor]:
+        """The same under phonemes [..., n], where what is usual is the mean over the codes of each."""
+        weights = torch.nn.functional.one_hot(phonemes, self.said.shape[1]).to(latents.dtype)
+        weights[..., self.pause] = 0
+        share = self.said * self.usage[:, None]
+        usual = share.T @ self.usual / share.sum(0).clamp_min(1e-9)[:, None]
+        return weights.transpose(-1, -2) @ (latents - usual[phonemes]), weights.sum(-2)
+
     @staticmethod
     def settle(sums: Tensor, counts: Tensor) -> Tensor:
         """A tally as a table [..., p, c]: means, and what was hardly heard is drawn towards the whole reference's."""
