@@ -24,6 +24,7 @@ from unisinger_cli.errors import (
     UnisingerError,
     UsageError,
 )
+from unisinger_cli.requests import SamplerConfig
 
 Run = Callable[..., Ran]
 COMMANDS = ["song", "convert", "separate", "transcribe", "voice", "models", "doctor", "prepare", "train"]
@@ -113,7 +114,7 @@ def test_zero_is_zero() -> None:
     config = options.sampler(0, None, 0.0, None, None, None)
     assert (config.seed, config.words, config.voice, config.accomp) == (0, 0, 0, 0)
     config = options.sampler(3, 1, None, 0.0, None, None)
-    assert (config.seed, config.steps, config.words, config.voice) == (3, 1, 0, 2)
+    assert (config.seed, config.steps, config.words, config.voice) == (3, 1, 0, SamplerConfig().voice)
     assert options.sampler(0, None, 4.0, None, 0.0, None).voice == 0
 
 
