@@ -99,6 +99,12 @@ def load_state(path: Path, model: nn.Module, ema: Ema | None) -> tuple[int, floa
     return int(metadata["step"]), float(metadata["elapsed"])
 
 
+def take_average(model: nn.Module, out: Path) -> None:
+    """Put the averaged weights of the run in `out` in place of the live ones."""
+    averages = {k.removeprefix("ema."): v for k, v in load_file(out / STATE).items() if k.startswith("ema.")}
+    model.load_state_dict(averages, strict=False)
+
+
 def run(
     trainee: Trainee,
     out: Path,

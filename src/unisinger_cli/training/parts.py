@@ -137,17 +137,11 @@ def train(
         report=report if rank == 0 else lambda line: None,
     )
     if rank == 0:
-        _take_average(trainee.model, out / loop.STATE)
+        loop.take_average(trainee.model, out)
         finish()
         about = {"seed": str(seed), "steps": str(loop.steps_done(out))}
         about |= {"variant": variant} if part == "flow" else {}
         save_part(model, "codec" if part == "decoder" else part, out / PART, about)
-
-
-def _take_average(module: torch.nn.Module, state: Path) -> None:
-    """Put the averaged weights of a run in place of the live ones."""
-    averages = {k.removeprefix("ema."): v for k, v in load_file(state).items() if k.startswith("ema.")}
-    module.load_state_dict(averages, strict=False)
 
 
 Built = tuple[loop.Trainee, Callable[[], None]]

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from unisinger_cli.model.phoneme_recogniser import PhonemeRecogniser, RecogniserConfig, save_recogniser, step_count
@@ -209,8 +208,7 @@ def train_recogniser(
         resume=resume,
         report=report,
     )
-    state = load_file(out / "state.safetensors")
-    network.load_state_dict({k[4:]: v for k, v in state.items() if k.startswith("ema.")}, strict=False)
+    loop.take_average(network, out)
     network.eval()
     about: dict[str, object] = {"clips": len(rows), "minutes": round(minutes), "seed": seed, "losses": losses}
     for split in ("valid", "test"):
