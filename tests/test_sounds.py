@@ -68,11 +68,3 @@ def test_a_disguise_keeps_what_is_said_and_hides_who_says_it(table: SoundTable) 
     # as often as each is used: even codes four times as often as odd ones
     share = (moved[:, 4] % 2 == 1).float().mean().item()
     assert share == pytest.approx(0.2, abs=0.1)
-
-
-def test_plain_codes_are_one_for_each_phoneme(table: SoundTable) -> None:
-    codes = torch.arange(4, CODES)[None]
-    plain = table.plain(codes)
-    assert torch.equal(table.kind[plain], table.kind[codes])
-    assert len(plain.unique()) == len(table.kind[codes].unique())
-    assert torch.equal(table.plain(plain), plain)

@@ -62,14 +62,6 @@ class SoundTable(nn.Module):
         place = torch.searchsorted(below[1:], wanted.clamp_max(1 - 1e-9), right=True).clamp_max(len(order) - 1)
         return torch.where(whom[:, None], order[place].gather(1, codes), codes)
 
-    def plain(self, codes: Tensor) -> Tensor:
-        """Each code's phoneme by the code that is used most for it."""
-        best = self.usage.new_zeros(self.said.shape[1]).scatter_reduce(0, self.kind, self.usage, "amax")
-        most = torch.zeros_like(best, dtype=torch.int64)
-        top = (self.usage == best[self.kind]).nonzero()[:, 0]
-        most[self.kind[top]] = top
-        return most[self.kind[codes]]
-
     def tally(self, latents: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Latents [..., n, c] under codes [..., n] -> by phoneme, the sum of what is unusual [..., p, c] and how many
         frames that is [..., p]. Tallies of several recordings add up."""
