@@ -180,7 +180,7 @@ def _speakers(bench: Bench, rows: Sequence[Found], rng: np.random.Generator) -> 
         for i, (pack, row) in enumerate(own):
             try:
                 audio = _sound(bench, pack / row["vocal"])
-                vector = bench.studio.timbre([audio]).vector
+                vector = bench.studio.singer(audio).vector
             except InputError as error:
                 bench.miss(row["id"], error)
                 continue

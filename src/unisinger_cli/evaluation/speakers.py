@@ -16,7 +16,7 @@ from unisinger_cli.evaluation.findings import Item, Part, Score
 from unisinger_cli.pipeline.reporter import Reporter
 from unisinger_cli.pipeline.studio import Studio
 from unisinger_cli.stages.checkup import SEVERAL, UNSURE, alike
-from unisinger_cli.stages.timbre import listen, sounding
+from unisinger_cli.stages.timbre import sounding, windows
 from unisinger_cli.types import Audio, Floats
 
 SECONDS = 8.0  # of voice in each recording: two windows
@@ -81,5 +81,5 @@ def _voices(studio: Studio, clips: Sequence[Clip], most: int) -> list[_Heard]:
 
 
 def _alike(studio: Studio, samples: Floats) -> float:
-    value = alike(listen(studio.model, Audio(samples[None], studio.rate)).vectors)
+    value = alike(windows(studio.model, Audio(samples[None], studio.rate)))
     return 1.0 if value is None else value

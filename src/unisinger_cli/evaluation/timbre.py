@@ -97,7 +97,7 @@ def _hear(bench: Bench, name: str, clips: Sequence[Clip]) -> list[Heard]:
         try:
             for half in np.array_split(samples, 2):
                 audio = Audio(half[None], rate)
-                vector = bench.studio.timbre([audio]).vector
+                vector = bench.studio.singer(audio).vector
                 found.append(Heard(clip.speaker, clip.name, vector, bench.judge.embed(audio)))
         except InputError as error:
             bench.miss(clip.name, error)

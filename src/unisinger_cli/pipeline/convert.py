@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from unisinger_cli.audio import Tape, blocks, excerpt, load, long, master, mono, scaled, stereo
+from unisinger_cli.audio import Tape, blocks, load, long, master, mono, scaled, stereo
 from unisinger_cli.pipeline.condition import from_recording
 from unisinger_cli.pipeline.reference import reference
 from unisinger_cli.pipeline.render import render
@@ -97,7 +97,7 @@ def rehearse_conversion(studio: Studio, request: ConvertRequest, reporter: Repor
         separate(source, choose_separator(device=str(studio.device)), clock.step) if apart else (source, None)
     )
     clock.stage("listening")
-    singer = studio.timbre([excerpt(vocal)])
+    singer = studio.singer(vocal)
     content, pitch = studio.content(vocal), studio.pitch(vocal)
     shift = request.transpose
     if shift is None:

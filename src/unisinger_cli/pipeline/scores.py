@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 
-from unisinger_cli.audio import decibels, excerpt, loudness, true_peak
+from unisinger_cli.audio import decibels, loudness, true_peak
 from unisinger_cli.errors import InputError
 from unisinger_cli.pipeline.studio import Studio
 from unisinger_cli.types import Floats, Pitch, Sound, Stems, Timbre
@@ -36,7 +36,7 @@ def similarity(studio: Studio, voice: Sound, timbre: Timbre | None) -> float | N
     if timbre is None:
         return None
     try:
-        return float(np.dot(studio.timbre([excerpt(voice)]).vector, timbre.vector))
+        return float(np.dot(studio.singer(voice).vector, timbre.vector))
     except InputError:
         return None
 

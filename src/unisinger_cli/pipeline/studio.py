@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from unisinger_cli.audio import excerpt
 from unisinger_cli.backends.weights import sha256_of
 from unisinger_cli.errors import ModelError
 from unisinger_cli.model.composer import Composer, load_composer
@@ -125,6 +126,12 @@ class Studio:
         from unisinger_cli.stages.timbre import timbre
 
         return timbre(self.model, recordings)
+
+    def singer(self, recording: Sound) -> Timbre:
+        """Who is heard, by the vector alone: to compare, not to sing with, and a good deal less work."""
+        from unisinger_cli.stages.timbre import middle, windows
+
+        return Timbre(middle(windows(self.model, excerpt(recording))))
 
     def pitch(self, voice: Sound) -> Pitch:
         from unisinger_cli.stages.pitch import track

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ from unisinger_cli.stages.content import voice_gain
 from unisinger_cli.types import Audio, Floats, Timbre
 
 if TYPE_CHECKING:
+    import torch
+
     from unisinger_cli.model.unisinger import UniSinger
 
 WINDOW = 4.0  # s, as in training
@@ -54,8 +56,8 @@ class Heard:
     counts: Floats
 
 
-def listen(model: UniSinger, audio: Audio) -> Heard:
-    """Hear a recording of a voice alone, silence left out.
+def _batches(model: UniSinger, audio: Audio) -> Iterator[torch.Tensor]:
+    """The windows of a recording of a voice alone, silence left out, some at a time: [b, l].
 
     Raises InputError where less than half a second sounds.
     """
@@ -72,11 +74,29 @@ def listen(model: UniSinger, audio: Audio) -> Heard:
     count = max(1, round(len(voiced) / (WINDOW * codec.rate)))
     size = len(voiced) // count // codec.hop * codec.hop
     pieces = voiced[: count * size].reshape(count, size)
-    vectors, tallies = [], []
+    for start in range(0, count, 8):
+        yield torch.from_numpy(pieces[start : start + 8].copy()).to(model.codec.latent_mean.device)
+
+
+def windows(model: UniSinger, audio: Audio) -> Floats:
+    """The unit vectors of a recording's windows alone, float32 [k, d], for those who only ask who is heard.
+
+    Raises InputError where less than half a second sounds.
+    """
+    import torch
+
     with torch.inference_mode():
-        device, table = model.codec.latent_mean.device, model.flow.network.conditions.sounds
-        for start in range(0, count, 8):
-            batch = torch.from_numpy(pieces[start : start + 8].copy()).to(device)
+        return np.concatenate([model.timbre(batch).cpu().numpy() for batch in _batches(model, audio)])
+
+
+def listen(model: UniSinger, audio: Audio) -> Heard:
+    """Hear a recording of a voice alone. Raises InputError where less than half a second sounds."""
+    import torch
+
+    vectors, tallies = [], []
+    table = model.flow.network.conditions.sounds
+    with torch.inference_mode():
+        for batch in _batches(model, audio):
             vectors.append(model.timbre(batch).cpu().numpy())
             tallies.append(
                 [t.sum(0).cpu().numpy() for t in table.tally(model.codec.encode(batch), model.content(batch))]
