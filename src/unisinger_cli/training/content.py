@@ -1,11 +1,15 @@
 """Training of the content encoder: name the phoneme, and rebuild the sound, through a codebook.
 
-Every clip is heard at another speed (pitch, formants and tempo move together), tilt and level than the one that must be
-rebuilt, and the decoder is told speaker and pitch: what the codebook need not carry, it forgets.
+Every clip is heard at another speed, half of them in another voice too (`revoice`: up to an octave higher or lower,
+other formants), with another tilt, level and noise, and with masked stretches of bands and of time (SpecAugment, Park
+et al. 2019), while the recording itself must be rebuilt by a decoder that is told speaker and pitch: what the codebook
+need not carry, it forgets, and what cannot be heard it infers from the context.
 Codebook by exponential moving averages (van den Oord et al. 2017, appendix A.1), dead codes re-seeded.
 """
 
 from __future__ import annotations
+
+import math
 
 import torch
 import torch.nn.functional as F
@@ -17,9 +21,14 @@ from unisinger_cli.model.content_encoder import ContentEncoder
 from unisinger_cli.model.ops import ConvNeXtBlock, LogMel
 from unisinger_cli.training.dataset import AudioBank
 from unisinger_cli.training.optim import Phase
+from unisinger_cli.training.revoice import revoiced
 
 _FRAMES = 160  # latent frames of a crop as the encoder hears it
-_COMMIT, _REBUILD = 0.5, 2.0
+_COMMIT, _REBUILD = 0.5, 1.0
+_SMOOTHED = 0.1  # of a label's certainty goes to all phonemes: times are good to a frame or two
+_REVOICED = 0.5  # share of crops that are heard in another voice
+_SPEED, _FORMANTS = 0.2, 0.22  # how far these go either way, in powers of e
+_MASKS = ((2, 14), (2, 14))  # how many stretches, and of how many at most: bands, frames
 
 
 def change_speed(audio: Tensor, speed: Tensor, length: int) -> Tensor:
@@ -29,9 +38,11 @@ def change_speed(audio: Tensor, speed: Tensor, length: int) -> Tensor:
     return torch.lerp(audio.gather(1, low), audio.gather(1, low + 1), (position - low).clamp(0, 1))
 
 
-def known_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+def known_cross_entropy(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
     """Mean over the frames whose label is known (not -1); 0 where none is: [b, n, p], [b, n] -> scalar."""
-    total = F.cross_entropy(logits.flatten(0, 1), labels.flatten(), ignore_index=-1, reduction="sum")
+    total = F.cross_entropy(
+        logits.flatten(0, 1), labels.flatten(), ignore_index=-1, reduction="sum", label_smoothing=smoothing
+    )
     return total / (labels >= 0).sum().clamp_min(1)
 
 
@@ -42,6 +53,7 @@ class ContentData:
         self, bank: AudioBank, labels: Tensor, hz: Tensor, speaker: Tensor, config: ModelConfig, size: int
     ) -> None:
         self.bank, self.labels, self.hz, self.speaker, self.size = bank, labels, hz, speaker, size
+        self.rate = config.codec.rate
         self.rebuilt = LogMel(config.codec.rate, config.codec.hop, 80, stack=1, n_fft=2048, high=12000.0).to(
             labels.device
         )
@@ -49,15 +61,25 @@ class ContentData:
     def draw(self) -> tuple[Tensor, ...]:
         hop = self.bank.hop
         clips = self.bank.choose(self.size)
-        longest = int(_FRAMES * 1.3)
+        longest = math.ceil(_FRAMES * math.exp(_SPEED)) + 1
         audio, starts = self.bank.random(clips, longest * hop)
-        speed = 0.78 + 0.5 * torch.rand(self.size, device=audio.device)
+        drawn = 2 * torch.rand(3, self.size, device=audio.device) - 1
+        speed = torch.exp(_SPEED * drawn[0])
         heard = change_speed(audio, speed, _FRAMES * hop)
         # frame i of what is heard sounded at frame (i + 0.5) * speed - 0.5 of the recording
         frame = ((torch.arange(_FRAMES, device=audio.device) + 0.5) * speed[:, None]).long()
         where = starts[:, None] // hop + frame
         mel = self.rebuilt(audio).gather(1, frame[..., None].expand(-1, -1, 80))
-        return heard, self.labels[where], self.hz[where], self.speaker[clips], mel
+        hz = self.hz[where]
+        few = round(_REVOICED * self.size)
+        other = revoiced(
+            heard[:few],
+            hz[:few] * speed[:few, None],
+            2 ** drawn[1, :few],
+            torch.exp(_FORMANTS * drawn[2, :few]),
+            self.rate,
+        )
+        return torch.cat([other, heard[few:]]), self.labels[where], hz, self.speaker[clips], mel
 
 
 class ContentLoss(nn.Module):
@@ -91,8 +113,8 @@ class ContentLoss(nn.Module):
             early, late = self.early(features).float(), self.late(x).float()
             made = self.rebuild(x + self.speaker(speaker)[:, None] + self.pitch(pitch_features(hz))).float()
         losses = {
-            "early": known_cross_entropy(early, labels),
-            "late": known_cross_entropy(late, labels),
+            "early": known_cross_entropy(early, labels, _SMOOTHED),
+            "late": known_cross_entropy(late, labels, _SMOOTHED),
             "commit": (vectors - codes.detach()).square().sum(-1).mean(),
             "rebuild": (made - mel).abs().mean(),
         }
@@ -106,14 +128,24 @@ class ContentLoss(nn.Module):
 
     @staticmethod
     def _augment(mel: Tensor) -> Tensor:
-        """A smooth random equaliser, level and noise per clip on stacked log-mels [b, n, 2 * bands]."""
-        b, _, m = mel.shape
+        """A smooth random equaliser, level, noise and masks per clip on stacked log-mels [b, n, 2 * bands]."""
+        b, n, m = mel.shape
         x = torch.linspace(0, 1, m // 2, device=mel.device).repeat(2)
         phase = torch.rand(b, 3, 1, device=mel.device) * 6.28
         waves = torch.cos(phase + 6.28 * x * torch.exp2(torch.arange(-1.0, 2.0, device=mel.device))[:, None])
         equaliser = (waves * torch.randn(b, 3, 1, device=mel.device) * 0.15).sum(1, keepdim=True)
         level = 0.25 * torch.randn(b, 1, 1, device=mel.device)
-        return mel + equaliser + level + 0.04 * torch.randn_like(mel)
+        grain = 0.1 * torch.rand(b, 1, 1, device=mel.device)
+        seen = torch.ones(b, n, m, dtype=torch.bool, device=mel.device)
+        band = torch.arange(m, device=mel.device) % (m // 2)
+        for (count, most), place, end in zip(
+            _MASKS, (band, torch.arange(n, device=mel.device)), (m // 2, n), strict=True
+        ):
+            for _ in range(count):
+                width, begin = (torch.rand(b, 1, device=mel.device) * size for size in (most, end))
+                hidden = (place >= begin) & (place < begin + width)
+                seen = seen & ~(hidden[:, None] if place is band else hidden[..., None])
+        return (mel + equaliser + level + grain * torch.randn_like(mel)) * seen
 
     @torch.no_grad()
     def _move_codebook(self, vectors: Tensor, tokens: Tensor) -> None:
