@@ -1,4 +1,7 @@
-"""Training of the judge of words, on real recordings with text: speech, singing and songs, and nothing made here.
+"""Training of the judge of words, on recordings with text: speech, singing and songs, those of the factory too.
+
+Nobody recorded songs in English, German or Dutch for it: without the songs that the factory makes of training voices,
+it takes every held vowel for Japanese. Those of other voices are never learned from, nor is anything that a model sang.
 
 Its recordings are few (some hours), so it never hears one twice alike: other speed (pitch and formants), other tempo,
 noise, a room, and masked stretches of bands and of time (SpecAugment, Park et al. 2019). CTC first settles on saying
@@ -23,7 +26,7 @@ from unisinger_cli.training.content import change_speed
 from unisinger_cli.training.dataset import AudioBank, Row, load_audio, read_packs
 from unisinger_cli.training.optim import Phase
 
-KINDS = ("speech", "sung", "song")  # real; songs of the factory are what it will be asked about
+KINDS = ("speech", "sung", "song", "factory")
 BATCH = 48
 _UNSAID = ("_", "^")
 _SHORT, _LONG, _GROWN = 3.0, 25.0, 0.2  # seconds of the longest clip at first, in the end, and when that is
@@ -38,7 +41,7 @@ def said(row: Row) -> list[str]:
 
 
 def transcribed(packs: list[Path], split: str) -> list[tuple[Path, Row]]:
-    """Real recordings of that split whose phonemes are known."""
+    """Recordings of that split whose phonemes are known."""
     rows = read_packs(packs, split)
     return [(f, r) for f, r in rows if r["kind"] in KINDS and r["vocal"] and r["phonemes"] and said(r)]
 
@@ -189,7 +192,7 @@ def train_recogniser(
     torch.set_float32_matmul_precision("high")
     rows = transcribed(packs, "train")
     if not rows:
-        raise ValueError(f"{packs[0]} has no real recording with phonemes")
+        raise ValueError(f"{packs[0]} has no recording with phonemes")
     network = PhonemeRecogniser(RecogniserConfig() if config is None else config).to(where)
     bank = load_audio([f / r["vocal"] for f, r in rows], network.config.rate, network.config.hop, where, workers)
     clips = _Clips([row for _, row in rows], bank, network.config, BATCH if batch is None else batch)
