@@ -54,6 +54,10 @@ def test_levels_of_octaves(hz: float, octave: int) -> None:
     assert np.delete(levels, octave).max() < -60
 
 
+def test_a_sound_that_is_cut_off_has_no_treble() -> None:
+    assert fidelity.octave_levels(tone(300)[: RATE + 30], RATE)[7] < -100
+
+
 def test_level_errors_where_something_sounds() -> None:
     real = tone(100) + tone(1000)
     errors = fidelity.level_errors(2 * tone(100) + tone(1000), real, RATE)
