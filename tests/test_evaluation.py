@@ -19,11 +19,14 @@ from unisinger_cli.errors import InputError
 from unisinger_cli.evaluation import metrics, report, spectra
 from unisinger_cli.evaluation.clips import Clip, choose_pairs, unheard_clips
 from unisinger_cli.evaluation.findings import Part, Score, mean
+from unisinger_cli.model.config import PRESETS
+from unisinger_cli.model.unisinger import UniSinger
 from unisinger_cli.notation.keys import QUALITIES
 from unisinger_cli.pipeline.scores import pitch_agreement
 from unisinger_cli.pipeline.studio import bundled_composer
 from unisinger_cli.stages.compose import compose
 from unisinger_cli.stages.lyrics import read_lyrics
+from unisinger_cli.training.parts import save_part
 from unisinger_cli.types import Audio, Chord, Floats, Pitch
 
 FRAME_RATE = RATE / 1024
@@ -207,8 +210,9 @@ def test_evaluate(unisinger: Callable[..., Ran], tmp_path: Path) -> None:
     """All parts on the random model: what it makes is noise, and the scores must say so."""
     pytest.importorskip("resemblyzer")
     make_pack(tmp_path / "pack")
+    save_part(UniSinger.random(PRESETS["debug"], seed=1), "codec", tmp_path / "baseline.safetensors", {})
     flags = "evaluate", "--data", "pack", "--out", "report", "--checkpoint", "debug", "--steps", "1", "--threads", "1"
-    done = unisinger(*flags, "--items", "3", "--json")
+    done = unisinger(*flags, "--items", "3", "--json", "--baseline", "baseline.safetensors")
     assert done.code == 0, done.err
     told = done.json
     assert told == json.loads((tmp_path / "report" / "scores.json").read_text())
@@ -219,6 +223,9 @@ def test_evaluate(unisinger: Callable[..., Ran], tmp_path: Path) -> None:
         codec = scores["codec", f"{kind}_log_mel_l1"]
         assert codec["value"] > codec["control"]
         assert scores["codec", f"{kind}_level_error_of_worst_octave_db"]["met"] is False
+        beside = scores["codec", f"{kind}_log_mel_l1_beside_baseline"]
+        assert beside["value"] == codec["value"] != beside["control"]
+        assert beside["at_most"] == pytest.approx(0.8 * beside["control"])
     assert scores["codec", "singing_similarity_to_original"]["at_least"] == 0.965
     for shift in ("", "_resynthesised", "_octave_down", "_octave_up"):
         assert scores["content", f"speech_phoneme_error_rate{shift}"]["value"] > 0.2
@@ -248,4 +255,7 @@ def test_evaluate_tells_what_is_missing(unisinger: Callable[..., Ran], tmp_path:
     assert missing.code == 5 and "unisinger[eval]" in missing.err
     no_pack = unisinger("evaluate", "--data", "hidden", *flags)
     assert no_pack.code == 3 and "index.jsonl" in no_pack.err
+    save_part(UniSinger.random(PRESETS["debug"]), "timbre", tmp_path / "timbre.safetensors", {})
+    no_codec = unisinger("evaluate", "--data", "pack", *flags, "--baseline", "timbre.safetensors")
+    assert no_codec.code == 3 and "no codec" in no_codec.err
     assert not (tmp_path / "report").exists()

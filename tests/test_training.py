@@ -98,6 +98,18 @@ def test_the_decoder_learns_and_its_latents_stay(pack: Path, tmp_path: Path) -> 
     assert "codec.decoder.periodic.weight" in changed
 
 
+def test_the_baseline_learns_from_spectra_alone(pack: Path, tmp_path: Path, unisinger: Callable[..., Ran]) -> None:
+    """No harmonics, and no adversary to the end."""
+    flags = "train", "codec", "--preset", "debug", "--data", pack, "--steps", "3", "--batch", "4", "--workers", "1"
+    done = unisinger(*flags, "--plain", "--out", tmp_path / "plain", "--device", "cpu")
+    assert done.code == 0, done.err
+    assert not load_file(tmp_path / "plain" / "part.safetensors")["codec.decoder.periodic.weight"].any()
+    assert set(log_of(tmp_path / "plain")[-1]) >= {"plain/mel", "plain/kl"}
+    assert not any(name.startswith(("maker", "judge")) for name in log_of(tmp_path / "plain")[-1])
+    refused = unisinger("train", "decoder", *flags[2:], "--plain", "--out", tmp_path / "no")
+    assert refused.code == 2 and "--plain" in refused.err
+
+
 def test_a_cut_run_goes_on_where_it_was(pack: Path, tmp_path: Path) -> None:
     teach("codec", pack, tmp_path / "run", steps=3)
     teach("codec", pack, tmp_path / "run", steps=5, resume=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
@@ -18,13 +18,16 @@ from unisinger_cli.pipeline.studio import Studio
 from unisinger_cli.requests import SamplerConfig
 from unisinger_cli.types import Audio, Floats
 
+if TYPE_CHECKING:
+    from unisinger_cli.model.unisinger import UniSinger
+
 T = TypeVar("T")
 
 
 @dataclass
 class Bench:
     """`out` is the folder of the report; `sampler` has the seed of the first item, the next one the seed after it;
-    without `words` nobody listens to what is said."""
+    without `words` nobody listens to what is said. `rival`: a model whose codec is the baseline."""
 
     studio: Studio
     judge: Judge
@@ -33,6 +36,7 @@ class Bench:
     reporter: Reporter
     words: Words | None = None
     packs: Sequence[Path] = ()
+    rival: UniSinger | None = None
     failed: list[str] = field(default_factory=list)
     _voices: dict[Path, Floats] = field(default_factory=dict)
 

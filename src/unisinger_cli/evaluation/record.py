@@ -32,6 +32,7 @@ class Inquiry:
     words: Path | None = None
     device: str = "auto"
     threads: int | None = None
+    baseline: Path | None = None
 
     def as_data(self) -> dict[str, Any]:
         """What two measurements must have in common to be compared, as JSON-able objects."""
@@ -40,6 +41,7 @@ class Inquiry:
             "sampler": asdict(self.sampler),
             "items": self.items,
             "words": None if self.words is None else str(self.words),
+            "baseline": None if self.baseline is None else str(self.baseline),
         }
 
 
@@ -67,6 +69,7 @@ def measure(
             checkpoint=checkpoint,
             threads=THREADS if inquiry.threads is None else inquiry.threads,
             words=inquiry.words,
+            baseline=inquiry.baseline,
         )
         reporter.stage("drawing")
         drawn = report.pictures(studio, found, work)

@@ -1,10 +1,13 @@
-"""The part "codec": sound -> latents -> sound, by class, beside what a log-mel of as many numbers gives."""
+"""The part "codec": sound -> latents -> sound, by class, beside what a log-mel of as many numbers gives, and beside a
+baseline codec where there is one."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,9 +19,13 @@ from unisinger_cli.evaluation.fidelity import level_errors, log_mel_l1, modulati
 from unisinger_cli.evaluation.findings import Item, Part, Score, mean
 from unisinger_cli.evaluation.spectra import griffin_lim
 from unisinger_cli.pipeline.scores import pitch_agreement
+from unisinger_cli.pipeline.studio import Studio
 from unisinger_cli.stages.content import whole_frames
 from unisinger_cli.stages.decode import decode
 from unisinger_cli.types import Audio, Floats, Pitch
+
+if TYPE_CHECKING:
+    from unisinger_cli.model.unisinger import UniSinger
 
 SECONDS = 6.0  # of each clip
 NOISE = 0.3  # standard deviations of the latents that a flow may be wrong by
@@ -34,6 +41,7 @@ AT_MOST = {
 }
 SIMILAR = {"speech": 0.96, "singing": 0.965}
 LEVEL_DB, MODULATED, NOISY, RTF = 0.5, 0.85, 1.2, 0.05  # the other bars
+BETTER = 0.8  # times the log-mel L1 of the baseline
 Values = Mapping[str, float | None]
 
 
@@ -47,6 +55,7 @@ class _Coded:
     floor: Values
     seconds: float  # that encoding and decoding took
     length: float  # seconds of sound
+    rival: float | None = None  # log-mel L1 of the baseline
     voice: Floats | None = None
     original: Floats | None = None
 
@@ -78,6 +87,22 @@ def run(bench: Bench, clips: Sequence[Clip], count: int) -> Part:
     return Part("codec", tuple(scores), tuple(items), tuple(bench.failed))
 
 
+def baseline_codec(studio: Studio, path: Path) -> UniSinger:
+    """A model with the codec of a part file, or of a checkpoint, of the sizes of the studio's. Raises InputError where
+    there is none in it."""
+    from unisinger_cli.model.unisinger import UniSinger
+    from unisinger_cli.training.parts import load_parts
+
+    model = UniSinger.random(studio.config)
+    try:
+        parts = load_parts(model, [path])
+    except (OSError, ValueError) as error:
+        raise InputError(f"the baseline cannot be read: {error}") from error
+    if "codec" not in parts:
+        raise InputError(f"{path} holds no codec", "unisinger train codec --plain makes a baseline")
+    return model.to(studio.device)
+
+
 def _chosen(clips: Sequence[Clip], count: int, seed: int) -> list[tuple[str, Clip]]:
     """(class, clip); which voices they are does not depend on how many songs there are."""
     songs = [clip for clip in clips if clip.accomp is not None]
@@ -96,25 +121,34 @@ def _sound(kind: str, clip: Clip, rate: int) -> Audio:
     return Audio(np.stack([part[:shortest] for part in parts]).sum(axis=0, keepdims=True, dtype=np.float32), rate)
 
 
-def _code(bench: Bench, i: int, kind: str, title: str, real: Audio) -> tuple[_Coded, Audio]:
+def _encoded(model: UniSinger, real: Audio) -> Floats:
     import torch
 
-    model, studio = bench.studio.model, bench.studio
-    written = studio.pitch(real) if kind in VOICES else None
-    hz = None if written is None else written.hz
-
-    def decoded(latents: Floats) -> Audio:
-        found = whole(decode(model, Audio(latents.T, 1), hz))
-        return Audio(found.samples[:, : real.samples.shape[1]], found.rate)
-
-    began = time.monotonic()
     samples = torch.from_numpy(whole_frames(model, real))[None].to(model.codec.latent_mean.device)
     with torch.inference_mode():
-        latents = model.codec.encode(samples)[0].cpu().numpy()
-    made = decoded(latents)
+        latents: Floats = model.codec.encode(samples)[0].cpu().numpy()
+    return latents
+
+
+def _decoded(model: UniSinger, latents: Floats, hz: Floats | None, length: int) -> Audio:
+    found = whole(decode(model, Audio(latents.T, 1), hz))
+    return Audio(found.samples[:, :length], found.rate)
+
+
+def _code(bench: Bench, i: int, kind: str, title: str, real: Audio) -> tuple[_Coded, Audio]:
+    model, studio, length = bench.studio.model, bench.studio, real.samples.shape[1]
+    written = studio.pitch(real) if kind in VOICES else None
+    hz = None if written is None else written.hz
+    began = time.monotonic()
+    latents = _encoded(model, real)
+    made = _decoded(model, latents, hz, length)
     seconds = time.monotonic() - began
     noise = np.random.default_rng((bench.sampler.seed, i)).standard_normal(latents.shape, dtype=np.float32)
-    noisy = decoded(latents + np.float32(NOISE) * noise)
+    noisy = _decoded(model, latents + np.float32(NOISE) * noise, hz, length)
+    rival = None
+    if bench.rival is not None:  # it knows nothing of pitch
+        plain = _decoded(bench.rival, _encoded(bench.rival, real), None, length)
+        rival = log_mel_l1(plain.samples[0], real.samples[0], real.rate)
     codec = studio.config.codec
     floor = Audio(griffin_lim(real.samples[0], real.rate, codec.channels, codec.hop)[None], real.rate)
     values, below = (_measured(bench, sound, real, written) for sound in (made, floor))
@@ -122,7 +156,7 @@ def _code(bench: Bench, i: int, kind: str, title: str, real: Audio) -> tuple[_Co
     voice, original = (bench.judge.embed(sound) if kind in VOICES else None for sound in (made, real))
     if voice is not None and original is not None:
         values["similarity_to_original"] = float(voice @ original)
-    return _Coded(kind, title, values, below, seconds, real.seconds, voice, original), made
+    return _Coded(kind, title, values, below, seconds, real.seconds, rival, voice, original), made
 
 
 def _measured(bench: Bench, sound: Audio, real: Audio, written: Pitch | None) -> dict[str, float | None]:
@@ -162,6 +196,10 @@ def _scores(kind: str, coded: Sequence[_Coded]) -> list[Score]:
             value, floor = (mean(values[name] for values in side) for side in _sides(coded))
             least, most = MODULATED if name == "modulation_share" else None, AT_MOST.get(f"{kind}_{name}")
             found.append(Score(f"{kind}_{name}", value, floor, FLOOR, at_least=least, at_most=most))
+    rival = mean(one.rival for one in coded)
+    if rival is not None:
+        value = mean(one.values["log_mel_l1"] for one in coded)
+        found.append(Score(f"{kind}_log_mel_l1_beside_baseline", value, rival, "the baseline", at_most=BETTER * rival))
     made, floor_of = (worst_and_mean(side) for side in _sides(coded))
     found += [
         Score(f"{kind}_level_error_db", made[1], floor_of[1], FLOOR),

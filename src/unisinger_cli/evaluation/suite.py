@@ -41,25 +41,27 @@ def evaluate(
     checkpoint: str | None = None,
     threads: int = 2,
     words: Path | None = None,
+    baseline: Path | None = None,
 ) -> list[Part]:
     """Run `parts`, in their order, and write their sounds under `out`.
 
     The seed of `sampler` also chooses the clips. `items` overrides how many items each part makes; `checkpoint`
-    is what `studio` was opened with, for the process that measures the speed; `words` is the file of a judge of words.
-    Items that fail are told in their part's `failed`.
+    is what `studio` was opened with, for the process that measures the speed; `words` is the file of a judge of words,
+    `baseline` that of another codec. Items that fail are told in their part's `failed`.
 
     Raises MissingExtra without resemblyzer, or for the part "content" pyworld, InputError where a pack has no test
-    speaker.
+    speaker, or the baseline is no codec of these sizes.
     """
     if "content" in parts:
         world()  # what is missing is told before anything is made
     clips = unheard_clips(packs)
     listener = None if words is None else Words(words)
+    rival = None if baseline is None else roundtrip.baseline_codec(studio, baseline)
     judge = Judge() if set(parts) & set(_RUN) else None
     found = []
     for name in (name for name in PARTS if name in parts):
         if judge is not None and name in _RUN:
-            bench = Bench(studio, judge, out, sampler, reporter, listener, packs)
+            bench = Bench(studio, judge, out, sampler, reporter, listener, packs, rival)
             found.append(_RUN[name](bench, clips, ITEMS[name] if items is None else items))
         else:
             reporter.stage("timing")

@@ -4,6 +4,7 @@ decoder alone, while the latents that others have learned from stay as they are.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ _SAMPLES = 65536  # per crop
 _JUDGED = 16384  # samples of a crop, and half the crops, are shown to the adversary
 _INEXACT = 0.15  # noise on the latents that the decoder alone learns from, in standard deviations
 _WEIGHTS = {"mel": 45.0, "linear": 1.0, "energy": 4.0, "kl": 1e-3, "hinge": 1.0, "features": 4.0}
+_PLAIN = {name: _WEIGHTS[name] for name in ("mel", "linear", "kl")}  # all that the baseline is trained with
 
 
 class CodecBatch:
@@ -28,12 +30,22 @@ class CodecBatch:
     `hz` is the F0 of the bank of voices, one number per latent frame, 0 where unvoiced or not known.
     """
 
-    def __init__(self, voices: AudioBank, hz: Tensor, accompaniments: AudioBank | None, size: int, rate: int) -> None:
+    def __init__(
+        self,
+        voices: AudioBank,
+        hz: Tensor,
+        accompaniments: AudioBank | None,
+        size: int,
+        rate: int,
+        *,
+        sourced: bool = True,
+    ) -> None:
         self.voices, self.accompaniments, self.size, self.rate = voices, accompaniments, size, rate
+        self.sourced = sourced
         self.hz = torch.stack([hz, bridged(hz)])
 
-    def draw(self) -> tuple[Tensor, Harmonics]:
-        """Sound [b, l], and the harmonics of those crops that are a voice alone."""
+    def draw(self) -> tuple[Tensor, Harmonics | None]:
+        """Sound [b, l], and, where it is `sourced`, the harmonics of those crops that are a voice alone."""
         clips = self.voices.choose(self.size)
         voice, starts = self.voices.random(clips, _SAMPLES)
         voice = voice * self._gain(voice.device)
@@ -49,6 +61,8 @@ class CodecBatch:
             played = (kind >= 0.5).float()
             sound = voice * sung + accompaniment * played
             sung = 1 - played
+        if not self.sourced:
+            return sound, None
         hop = self.voices.hop
         frames = (starts // hop)[:, None] + torch.arange(_SAMPLES // hop, device=voice.device)
         # every second voice hears its pitch through its consonants too, as a score does not stop for them; and one
@@ -78,9 +92,11 @@ class _Maker(nn.Module):
         losses: SpectralLoss,
         adversary: Adversary | None,
         decoder_only: bool,
+        weights: Mapping[str, float] = _WEIGHTS,
     ) -> None:
         super().__init__()
         self.codec, self.spectral, self.batch, self.decoder_only = codec, losses, batch, decoder_only
+        self.weights = weights
         self._adversary = [adversary]  # in a list: its weights are not this phase's
         self.made = self.real = torch.empty(0)
 
@@ -103,7 +119,7 @@ class _Maker(nn.Module):
         if adversary is not None:
             self.made, self.real = self._shown(made), self._shown(real)
             losses |= adversary.maker_losses(self.made, self.real)
-        return {"loss": sum(_WEIGHTS[name] * value for name, value in losses.items()), **losses}
+        return {"loss": sum(self.weights.get(name, 0.0) * value for name, value in losses.items()), **losses}
 
     @staticmethod
     def _shown(audio: Tensor) -> Tensor:
@@ -122,7 +138,8 @@ class _Judge(nn.Module):
 
 
 class CodecTrainee:
-    """Plain until `adversary_from` of the run, then generator and discriminator in turn."""
+    """Without an adversary until `adversary_from` of the run, then generator and discriminator in turn. A batch without
+    harmonics is for the baseline, which learns from spectra alone."""
 
     def __init__(
         self,
@@ -138,7 +155,7 @@ class CodecTrainee:
         adversary = Adversary().to(device)
         parameters = list((codec.decoder if decoder_only else codec).parameters())
         betas = (0.8, 0.95)
-        plain = _Maker(codec, batch, losses, None, decoder_only)
+        plain = _Maker(codec, batch, losses, None, decoder_only, _WEIGHTS if batch.sourced else _PLAIN)
         against = _Maker(codec, batch, losses, adversary, decoder_only)
         judge = _Judge(adversary, against)
         self._plain = [Phase("plain", plain, parameters, 3e-4 if decoder_only else 6e-4, betas)]
@@ -146,7 +163,7 @@ class CodecTrainee:
             Phase("maker", against, parameters, 3e-4 if decoder_only else 5e-4, betas),
             Phase("judge", judge, list(adversary.parameters()), 3e-4, betas),
         ]
-        self.adversary_from = adversary_from
+        self.adversary_from = adversary_from if batch.sourced else 1.0
 
     def phases(self, progress: float) -> list[Phase]:
         return self._plain if progress < self.adversary_from else self._both

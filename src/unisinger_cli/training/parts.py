@@ -105,9 +105,11 @@ def train(
     workers: int,
     report: Report,
     variant: str = FULL,
+    plain: bool = False,
 ) -> None:
     """Train `part` on `data`: packs of recordings, or for the flow folders of features. `rate` scales the learning
-    rates of the part; `variant`, one of VARIANTS, says what of the method a flow is trained without."""
+    rates of the part; `variant`, one of VARIANTS, says what of the method a flow is trained without; `plain` trains a
+    codec without harmonics and adversary, as a baseline."""
     where = loop.pick_device(device)
     rank, _ = loop.distributed()
     torch.manual_seed(seed + 1000 * rank)
@@ -120,8 +122,10 @@ def train(
     size = BATCH[part] if batch is None else batch
     if part == "flow":
         trainee, finish = _flow(model, data, size, where, taken)
+    elif part == "codec":
+        trainee, finish = _codec(model, data, size, where, workers, plain)
     else:
-        build = {"codec": _codec, "decoder": _decoder, "content": _content, "timbre": _timbre}[part]
+        build = {"decoder": _decoder, "content": _content, "timbre": _timbre}[part]
         trainee, finish = build(model, data, size, where, workers)
     if resume:  # not the same draws again
         torch.manual_seed(seed + 1000 * rank + 1_000_000 * loop.steps_done(out))
@@ -151,19 +155,28 @@ def _rows(data: list[Path]) -> list[tuple[Path, Row]]:
     return [(folder, row) for folder, row in read_packs(data) if row["vocal"]]
 
 
-def _codec_batch(model: UniSinger, data: list[Path], size: int, device: torch.device, workers: int) -> CodecBatch:
+def _codec_batch(
+    model: UniSinger,
+    data: list[Path],
+    size: int,
+    device: torch.device,
+    workers: int,
+    *,
+    sourced: bool = True,
+) -> CodecBatch:
     rate, hop = model.config.codec.rate, model.config.codec.hop
     # narrow-band and 8-bit recordings teach a codec to be dull and noisy
     rows = [(f, r) for f, r in _rows(data) if r["source_rate"] >= 32000 and r["set"] != "vb_kumi_zh"] or _rows(data)
     voices = load_audio([f / r["vocal"] for f, r in rows], rate, hop, device, workers)
     paths = [f / r["accomp"] for f, r in read_packs(data) if r["accomp"]]
     accomps = load_audio(paths, rate, hop, device, workers) if paths else None
-    model.codec.decoder.expect_harmonics()
-    return CodecBatch(voices, _pitch_of(data, rows, voices), accomps, size, rate)
+    if sourced:
+        model.codec.decoder.expect_harmonics()
+    return CodecBatch(voices, _pitch_of(data, rows, voices), accomps, size, rate, sourced=sourced)
 
 
-def _codec(model: UniSinger, data: list[Path], size: int, device: torch.device, workers: int) -> Built:
-    batch = _codec_batch(model, data, size, device, workers)
+def _codec(model: UniSinger, data: list[Path], size: int, device: torch.device, workers: int, plain: bool) -> Built:
+    batch = _codec_batch(model, data, size, device, workers, sourced=not plain)
     return CodecTrainee(model.codec, batch, device), lambda: measure_latents(model.codec, batch)
 
 

@@ -40,6 +40,12 @@ def evaluate(
         Path | None,
         typer.Option("--words", metavar="FILE", help="A judge of words, as `unisinger train judge` makes it."),
     ] = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            "--baseline", metavar="FILE", help="A codec to do better than, as `unisinger train codec --plain` makes it."
+        ),
+    ] = None,
     ablation: Annotated[
         list[Path] | None,
         typer.Option(
@@ -91,7 +97,7 @@ def evaluate(
 
     from unisinger_cli.evaluation.record import Inquiry
 
-    inquiry = Inquiry(data, sampler, items, words, device, threads)
+    inquiry = Inquiry(data, sampler, items, words, device, threads, baseline)
     if ablation:
         _compare(inquiry, ablation, out, force)
     else:

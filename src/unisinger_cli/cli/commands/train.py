@@ -93,6 +93,10 @@ def train(
             "--variant", help="For flow: the method without one part of it. For ablation: these alone; repeatable."
         ),
     ] = None,
+    plain: Annotated[
+        bool,
+        typer.Option("--plain", help="For codec: no harmonics, no adversary; the baseline of `unisinger evaluate`."),
+    ] = False,
     seeds: Annotated[
         int, typer.Option("--seeds", min=1, max=100, help="For ablation: of each variant, from --seed on.")
     ] = 3,
@@ -128,6 +132,8 @@ def train(
     packs, files = data if data is not None else [], init if init is not None else []
     variants = [one.value for one in variant or []]
     _check(step, packs, files, seconds, steps, variants)
+    if plain and step is not Step.codec:
+        raise UsageError(f"--plain means nothing to {step.value}", "only a codec can be a baseline")
 
     from unisinger_cli.model.config import PRESETS
     from unisinger_cli.model.unisinger import UniSinger
@@ -193,6 +199,7 @@ def train(
                 workers=workers,
                 report=say,
                 variant=variants[0] if variants else curriculum.FULL,
+                plain=plain,
             )
     except ValueError as error:  # the networks and the loop know none of our errors
         raise InputError(str(error)) from error
