@@ -45,6 +45,43 @@ def test_log_mel_l1_is_the_loss_of_the_training() -> None:
     assert fidelity.log_mel_l1(one, other, RATE) == pytest.approx(float(loss) * np.log(10), rel=0.02)
 
 
+def test_losses_of_level_and_modulation() -> None:
+    """The one sees treble that is 50 dB under the rest, the other pulses that are smeared, but not where they are."""
+    import torch
+
+    from unisinger_cli.training.spectral_losses import SpectralLoss
+
+    losses = SpectralLoss(RATE)
+    crop = lambda x: torch.from_numpy(np.asarray(x, dtype=np.float32)[: 64 * 1024])[None]  # noqa: E731
+    bass, treble = tone(300, 0.3), tone(15000, 0.001)
+    assert losses(crop(bass + treble), crop(bass + treble))["level"] == 0
+    assert losses(crop(bass), crop(bass + treble))["level"] > 0.1
+    pulses = sum(tone(120 * k, 0.02) for k in range(1, 80))
+    late = np.roll(pulses, RATE // 300)
+    rng = np.random.default_rng(0)
+    smeared = sum(np.roll(tone(120 * k, 0.02), rng.integers(RATE)) for k in range(1, 80))
+    assert losses(crop(late), crop(pulses))["modulation"] < 0.01
+    assert losses(crop(smeared), crop(pulses))["modulation"] > 0.3
+
+
+def test_loss_of_periodicity() -> None:
+    """It tells a voice from a hoarse one of the same spectrum, and not by the phase of its harmonics."""
+    import torch
+
+    from unisinger_cli.training.periodicity import periodicity_loss
+
+    crop = lambda x: torch.from_numpy(np.asarray(x, dtype=np.float32)[: 64 * 1024])[None]  # noqa: E731
+    hz = torch.full((1, 64), 120.0)
+    pulses = sum(tone(120 * k, 0.02) for k in range(1, 80))
+    late, hoarse = np.roll(pulses, RATE // 300), 0.7 * pulses + noise(1, 0.05)
+    loss = lambda made: float(periodicity_loss(crop(made), crop(pulses), hz, RATE))  # noqa: E731
+    assert loss(pulses) == 0 and loss(late) < 0.02 and loss(hoarse) > 0.1
+    assert periodicity_loss(crop(hoarse), crop(pulses), 0 * hz, RATE) == 0
+    silent = torch.zeros(1, 64 * 1024, requires_grad=True)
+    periodicity_loss(silent, crop(0 * pulses), hz, RATE).backward()
+    assert silent.grad is not None and silent.grad.isfinite().all()
+
+
 @pytest.mark.parametrize(("hz", "octave"), [(100, 0), (200, 1), (440, 2), (1000, 3), (8000, 6), (16000, 7)])
 def test_levels_of_octaves(hz: float, octave: int) -> None:
     """A sine of amplitude 0.5 has -9 dB, in its own octave."""

@@ -43,7 +43,7 @@ def harmonics(
     `phase` [b] is that of `phases` at frame `first`; it may be left out for 0.
     """
     last = hz.shape[1] if last is None else last
-    f0, voiced = _at_samples(hz, hop, first, last)
+    f0, voiced = at_samples(hz, hop, first, last)
     return Harmonics(hz[:, first:last], _pulses(f0, voiced, rate, phase))
 
 
@@ -53,7 +53,7 @@ def phases(hz: Tensor, hop: int, rate: int, stretch: int = 128) -> Tensor:
     total = torch.zeros(hz.shape[0], 1, dtype=torch.float64, device=hz.device)
     for first in range(0, hz.shape[1], stretch):
         last = min(first + stretch, hz.shape[1])
-        f0, _ = _at_samples(hz, hop, first, last)
+        f0, _ = at_samples(hz, hop, first, last)
         gone = total + torch.cumsum(f0.unflatten(1, (-1, hop)).sum(2) / rate, dim=1)
         found[:, first:last] = torch.cat([total, gone[:, :-1]], dim=1)
         total = gone[:, -1:]
@@ -76,7 +76,7 @@ def _pulses(f0: Tensor, voiced: Tensor, rate: int, phase: Tensor | None) -> Tens
     return (kernel * voiced * (2 / count).sqrt()).float()
 
 
-def _at_samples(hz: Tensor, hop: int, first: int, last: int) -> tuple[Tensor, Tensor]:
+def at_samples(hz: Tensor, hop: int, first: int, last: int) -> tuple[Tensor, Tensor]:
     """F0 and voicing (0..1) at every sample of frames first..last, interpolated from frame centres: [b, n] -> two
     [b, (last - first) * hop]. F0 is interpolated between voiced neighbours only."""
     left, right = max(0, first - 1), min(hz.shape[1], last + 1)

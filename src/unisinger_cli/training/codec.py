@@ -15,12 +15,23 @@ from unisinger_cli.model.source import Harmonics, harmonics
 from unisinger_cli.training.adversary import Adversary
 from unisinger_cli.training.dataset import AudioBank
 from unisinger_cli.training.optim import Phase
+from unisinger_cli.training.periodicity import periodicity_loss
 from unisinger_cli.training.spectral_losses import SpectralLoss
 
 _SAMPLES = 65536  # per crop
 _JUDGED = 16384  # samples of a crop, and half the crops, are shown to the adversary
 _INEXACT = 0.15  # noise on the latents that the decoder alone learns from, in standard deviations
-_WEIGHTS = {"mel": 45.0, "linear": 1.0, "energy": 4.0, "kl": 1e-3, "hinge": 1.0, "features": 4.0}
+_WEIGHTS = {
+    "mel": 45.0,
+    "linear": 1.0,
+    "energy": 4.0,
+    "level": 20.0,
+    "modulation": 4.0,
+    "periodicity": 5.0,
+    "kl": 1e-3,
+    "hinge": 1.0,
+    "features": 4.0,
+}
 _PLAIN = {name: _WEIGHTS[name] for name in ("mel", "linear", "kl")}  # all that the baseline is trained with
 
 
@@ -106,8 +117,9 @@ class _Maker(nn.Module):
             if self.decoder_only:
                 with torch.no_grad():
                     mean, _ = self.codec.encoder(real)
-                    # a flow's latents are never exact
-                    latent = mean + _INEXACT * self.codec.latent_std * torch.randn_like(mean)
+                    # a flow's latents are never exact, those of a recording always
+                    inexact = (torch.arange(len(mean), device=mean.device) // 2 % 2)[:, None, None]
+                    latent = mean + _INEXACT * inexact * self.codec.latent_std * torch.randn_like(mean)
                 made, kl = self.codec.decoder(latent, source), {}
             else:
                 mean, log_variance = self.codec.encoder(real)
@@ -115,6 +127,8 @@ class _Maker(nn.Module):
                 made = self.codec.decoder(latent, source)
                 kl = {"kl": 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(-1).mean()}
         losses = {**self.spectral(made, real), **kl}
+        if source is not None:
+            losses["periodicity"] = periodicity_loss(made, real, source.hz, self.batch.rate)
         adversary = self._adversary[0]
         if adversary is not None:
             self.made, self.real = self._shown(made), self._shown(real)
