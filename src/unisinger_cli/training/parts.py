@@ -162,11 +162,13 @@ def _codec_batch(
     device: torch.device,
     workers: int,
     *,
+    rates: int,
     sourced: bool = True,
 ) -> CodecBatch:
+    """Batches of the voices recorded at `rates` Hz and more."""
     rate, hop = model.config.codec.rate, model.config.codec.hop
-    # narrow-band and 8-bit recordings teach a codec to be dull and noisy
-    rows = [(f, r) for f, r in _rows(data) if r["source_rate"] >= 32000 and r["set"] != "vb_kumi_zh"] or _rows(data)
+    # 8-bit recordings teach a codec to be noisy
+    rows = [(f, r) for f, r in _rows(data) if r["source_rate"] >= rates and r["set"] != "vb_kumi_zh"] or _rows(data)
     voices = load_audio([f / r["vocal"] for f, r in rows], rate, hop, device, workers)
     paths = [f / r["accomp"] for f, r in read_packs(data) if r["accomp"]]
     accomps = load_audio(paths, rate, hop, device, workers) if paths else None
@@ -176,12 +178,14 @@ def _codec_batch(
 
 
 def _codec(model: UniSinger, data: list[Path], size: int, device: torch.device, workers: int, plain: bool) -> Built:
-    batch = _codec_batch(model, data, size, device, workers, sourced=not plain)
+    # narrow-band recordings teach a codec to be dull
+    batch = _codec_batch(model, data, size, device, workers, rates=32000, sourced=not plain)
     return CodecTrainee(model.codec, batch, device), lambda: measure_latents(model.codec, batch)
 
 
 def _decoder(model: UniSinger, data: list[Path], size: int, device: torch.device, workers: int) -> Built:
-    batch = _codec_batch(model, data, size, device, workers)
+    # fixed latents tell how bright a recording is, and most low voices are in narrow-band ones
+    batch = _codec_batch(model, data, size, device, workers, rates=16000)
     return CodecTrainee(model.codec, batch, device, decoder_only=True, adversary_from=0.5), lambda: None
 
 
