@@ -58,7 +58,7 @@ def test_chords_are_heard() -> None:
     assert right > 0.5 > 0.1 > wrong
     key = metrics.key_shares(found[0], "C:maj")
     assert key is not None
-    assert key[0] > 0.9 > 0.7 > key[1]
+    assert key[0] > 0.9 > 0.7 > key[1] and key[0] > key[2] > key[1]
 
 
 def test_silence_has_no_harmony() -> None:
@@ -164,6 +164,23 @@ def test_pairs_are_fair(given_clips: list[tuple[int, str, float]], count: int, s
     assert all(pair.source.seconds <= 12 and "factory" not in (pair.source.kind, pair.reference.kind) for pair in pairs)
 
 
+@pytest.mark.parametrize("bpm", [70.0, 96.0, 125.0])
+def test_a_tempo_is_told_from_others(bpm: float) -> None:
+    pytest.importorskip("librosa")
+    rng, rate = np.random.default_rng(0), 22050
+    clicks = np.zeros(20 * rate, dtype=np.float32)
+    for i, time in enumerate(np.arange(0, 19.5, 60 / bpm)):
+        start, length = int(time * rate), rate // 20
+        clicks[start : start + length] += (
+            (1.0 if i % 4 == 0 else 0.5) * rng.standard_normal(length) * np.hanning(length)
+        )
+    audio = Audio(clicks[None], rate)
+    assert metrics.tempo_fits(audio, bpm) is True
+    assert metrics.tempo_fits(audio, 2 * bpm) is True  # half the tempo is the same song
+    assert metrics.tempo_fits(audio, 1.3 * bpm) is False
+    assert metrics.tempo_fits(Audio(np.zeros((1, rate), dtype=np.float32), rate), bpm) is None
+
+
 def test_twenty_pairs_of_twenty_voices() -> None:
     clips = [clip(i, i % 25) for i in range(50)] + [clip(50 + i, 99, "song") for i in range(15)]
     pairs = choose_pairs(clips, 20, 0)
@@ -234,11 +251,15 @@ def test_evaluate(unisinger: Callable[..., Ran], tmp_path: Path) -> None:
     assert scores["timbre", "speech_to_singing_equal_error_rate"]["value"] is not None
     assert scores["timbre", "speech_to_made_songs_equal_error_rate"]["value"] is None  # of one singer
     assert scores["song", "accomp_most_alike"]["value"] < scores["song", "accomp_most_alike"]["control"]
+    harmony = scores["accompany", "harmony_above_shuffled"]
+    assert harmony["at_least"] == 0.9 and 0 <= harmony["value"] <= 1
+    assert -1 <= scores["accompany", "harmony"]["value"] <= 1
+    assert scores["song", "in_key"]["at_least"] == scores["song", "in_tempo"]["at_least"] == 0.9
     speed = [scores["speed", name] for name in ("real_time_factor", "peak_memory_mib", "loading_seconds")]
     assert all(score["value"] > 0 for score in speed)
     page = (tmp_path / "report" / "report.html").read_text()
     sounds = [sound for part in told["parts"] for item in part["items"] for sound in item["sounds"].values()]
-    assert len(sounds) == 3 * 2 + 3 * 3 + 3 * 4
+    assert len(sounds) == 3 * 2 + 3 * 3 + 3 * 2 + 3 * 4
     assert all((tmp_path / "report" / sound).is_file() and f'src="{sound}"' in page for sound in sounds)
     assert [path.name for path in tmp_path.glob(".*")] == []
 

@@ -87,15 +87,27 @@ def chroma_agreement(one: Floats, other: Floats, block: int = 11) -> float | Non
     return float(((a * b).sum(axis=1) / scale).mean()) if sounds.any() else None
 
 
-def key_shares(chroma: Floats, key: str) -> tuple[float, float] | None:
-    """Share of the power [n, 12] on notes of the key, and the mean of the same for the eleven other keys of its
-    mode. None where nothing sounds."""
+def key_shares(chroma: Floats, key: str) -> tuple[float, float, float] | None:
+    """Share of the power [n, 12] on notes of the key, and the mean and the most of the same for the eleven other keys
+    of its mode. None where nothing sounds."""
     power = chroma.sum(axis=0, dtype=np.float64)
     if power.sum() <= 0:
         return None
     tonic, mode = tonic_and_mode(key)
     shares = [power[[(tonic + up + step) % 12 for step in SCALES[mode]]].sum() / power.sum() for up in range(12)]
-    return float(shares[0]), float(np.mean(shares[1:]))
+    return float(shares[0]), float(np.mean(shares[1:])), float(np.max(shares[1:]))
+
+
+def tempo_fits(audio: Audio, bpm: float, tolerance: float = 0.04) -> bool | None:
+    """Whether a sound of one channel has this tempo: librosa's estimate (autocorrelation of onset strength, Grosche,
+    Mueller, Kurth 2010) is within 4 % of it, or of its double, triple, half or third ("Accuracy 2" of Gouyon et al.
+    2006). None where nothing sounds."""
+    import librosa
+
+    if not np.any(np.abs(audio.samples[0]) > QUIET):
+        return None
+    found = float(librosa.feature.tempo(y=audio.samples[0], sr=audio.rate)[0])
+    return any(abs(found / (bpm * factor) - 1) <= tolerance for factor in (1, 2, 3, 1 / 2, 1 / 3))
 
 
 # ---------------------------------------------------------------- copies and silence

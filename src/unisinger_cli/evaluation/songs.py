@@ -23,6 +23,7 @@ from unisinger_cli.evaluation.metrics import (
     note_pitch,
     recognised_share,
     sounding_share,
+    tempo_fits,
 )
 from unisinger_cli.evaluation.spectra import chroma
 from unisinger_cli.evaluation.words import planned
@@ -88,6 +89,8 @@ def _sing(bench: Bench, i: int, reference: Clip) -> tuple[_Made, dict[str, float
         "chord_agreement": chord_agreement(found, times, plan.score.chords),
         "share_in_key": None if shares is None else shares[0],
         "share_in_other_keys": None if shares is None else shares[1],
+        "in_key": None if shares is None else float(shares[0] > shares[2]),
+        "in_tempo": _fits(accomp, plan.score.bpm),
         "accomp_loudness_lufs": loudness(band),
         "vocal_loudness_lufs": loudness(vocal),
         "accomp_sounding": sounding_share(accomp),
@@ -102,6 +105,11 @@ def _sing(bench: Bench, i: int, reference: Clip) -> tuple[_Made, dict[str, float
         "reference": bench.keep(f"song-{i:02d}.reference", read(reference.path)),
     }
     return one, values, sounds
+
+
+def _fits(accomp: Audio, bpm: float) -> float | None:
+    fits = tempo_fits(accomp, bpm)
+    return None if fits is None else float(fits)
 
 
 def _floor(bench: Bench, clips: Sequence[Clip]) -> float | None:
@@ -130,6 +138,7 @@ def _scores(bench: Bench, made: list[_Made], items: list[Item], floor: float | N
     chords = mean(
         chord_agreement(one.chroma, one.times, two.plan.score.chords) for one in made for two in made if one is not two
     )
+    tempos = mean(_fits(one.accomp, two.plan.score.bpm) for one in made for two in made if one is not two)
     voices = stacked([one.voice for one in made])
     singers = stacked([bench.voice_of(one.reference) for one in made])
     strangers = mean(float(voices[i] @ singers[j]) for i in range(n) for j in range(n) if i != j)
@@ -142,6 +151,8 @@ def _scores(bench: Bench, made: list[_Made], items: list[Item], floor: float | N
         Score("recognised_among_all", recognised_share(voices, singers), 1 / n if n else None, "chance"),
         Score("chord_agreement", average("chord_agreement"), chords, "chords of the other songs"),
         Score("share_in_key", average("share_in_key"), average("share_in_other_keys"), "the eleven other keys"),
+        Score("in_key", average("in_key"), 1 / 12, "chance", at_least=0.9),
+        Score("in_tempo", average("in_tempo"), tempos, "tempos of the other songs", at_least=0.9),
         Score("accomp_loudness_lufs", average("accomp_loudness_lufs"), average("vocal_loudness_lufs"), "the vocal"),
         Score("accomp_sounding", average("accomp_sounding"), 0.0, "silence", at_least=0.5),
         Score(

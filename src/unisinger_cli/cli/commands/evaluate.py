@@ -20,6 +20,7 @@ class Part(str, Enum):
     content = "content"
     timbre = "timbre"
     convert = "convert"
+    accompany = "accompany"
     song = "song"
     speed = "speed"
 
