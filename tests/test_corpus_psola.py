@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from unisinger_cli.corpus.psola import Grains, lay, pulses, voiced_grains
+from unisinger_cli.corpus.psola import Grains, lay, pulses, voiced_grains, voiceless_part
 
 RATE, FRAME = 16000, 0.005
 
@@ -28,6 +28,13 @@ def test_one_mark_a_period_always_at_the_same_place() -> None:
 
 def test_silence_and_noise_have_marks_too() -> None:
     assert len(pulses(np.zeros(RATE), np.zeros(200), FRAME, RATE)) == 200
+
+
+def test_longest_voiceless_stretch() -> None:
+    hz = np.array([100, 0, 0, 100, 0, 0, 0, 100, 100, 0], dtype=np.float64)
+    assert voiceless_part(hz, FRAME, 0.0, 0.05) == pytest.approx((0.02, 0.035))
+    assert voiceless_part(hz, FRAME, 0.01, 0.03) == pytest.approx((0.02, 0.03))
+    assert voiceless_part(hz, FRAME, 0.035, 0.045) == (0.035, 0.035)
 
 
 def test_periods_at_their_own_places_are_the_recording() -> None:

@@ -66,6 +66,21 @@ def test_labels_tell_where_sound_is() -> None:
     assert max(level["_"]) < 0.05 * min(level["a"] + level["i"] + level["s"])
 
 
+def test_voicing_around_a_voiceless_consonant_is_not_sung() -> None:
+    """Of a consonant whose boundaries are 0.05 s too far out, the noise alone is heard: no speaking pitch under it."""
+    wide = [
+        [Piece(p.symbol, p.analysis, p.start - 0.05, p.end + 0.05) if p.symbol == "s" else p for p in unit.pieces]
+        for unit in units()
+    ]
+    sung = perform(plan(), wide, frame_rate=FRAME_RATE, rng=np.random.default_rng(0))
+    samples, rate = sung.audio.mono(), sung.audio.rate
+    consonants = [samples[round(a * rate) : round(b * rate)] for s, a, b in sung.spans if s == "s"]
+    assert len(consonants) == 4
+    for part in consonants:
+        eighths = np.array_split(part, 8)[1:-1]
+        assert min(np.mean(np.diff(np.sign(each)) != 0) for each in eighths) > 0.3
+
+
 def test_warp_moves_formants() -> None:
     def resonance(warp: float) -> float:
         sung = sing(warp)
@@ -114,6 +129,13 @@ def test_a_vowel_where_nothing_is_voiced_is_not_believed() -> None:
     spans = [["a", 0.0, 0.2], ["s", 0.2, 0.32], ["a", 0.32, 0.54]]
     found = aligned_units(spans, analyse(audio))
     assert [[round(p.start, 2) for p in unit.pieces] for unit in found] == [[0.2, 0.32]]
+
+
+def test_a_voiceless_consonant_where_all_is_voiced_is_not_believed() -> None:
+    audio, _ = say("sa sa")
+    spans = [["s", 0.36, 0.5], ["a", 0.5, 0.54], ["s", 0.54, 0.66], ["a", 0.66, 0.88]]
+    found = aligned_units(spans, analyse(audio))
+    assert [[round(p.start, 2) for p in unit.pieces] for unit in found] == [[0.54, 0.66]]
 
 
 def test_syllables_are_heard_without_words() -> None:

@@ -59,6 +59,24 @@ def pulses(samples: Doubles, hz: Doubles, frame: float, rate: int) -> Doubles:
     return np.asarray((before + (np.floor(phase[before + 1]) - phase[before]) / step) / rate, dtype=np.float64)
 
 
+def voiceless_part(hz: Doubles, frame: float, start: float, end: float) -> tuple[float, float]:
+    """The longest stretch of `start`..`end` (s) without a pitch; of no length where all has one.
+
+    Its neighbours' voicing reaches into a voiceless consonant, by nature or by a boundary that is a little off. Laid
+    into a song as it is, it would keep the pitch of the speech where the song's labels say that there is none.
+
+    Args:
+        hz: F0 of the recording's frames, centred at (i + 0.5) * frame seconds; 0 where unvoiced.
+    """
+    first = round(start / frame)
+    voiced = np.concatenate([[True], hz[first : round(end / frame)] > 0, [True]])
+    runs = first + np.flatnonzero(np.diff(voiced)).reshape(-1, 2)
+    if not len(runs):
+        return start, start
+    a, b = runs[np.diff(runs)[:, 0].argmax()] * frame
+    return float(a), float(b)
+
+
 def voiced_grains(places: Doubles, target: Doubles, marks: Doubles) -> Grains:
     """At the song's pulses `target`, the recording's periods that lie nearest to `places`."""
     right = np.clip(np.searchsorted(marks, places), 1, len(marks) - 1)

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from unisinger_cli.corpus.psola import HOP, Grains, lay, pulses, voiced_grains
+from unisinger_cli.corpus.psola import HOP, Grains, lay, pulses, voiced_grains, voiceless_part
 from unisinger_cli.errors import MissingExtra
 from unisinger_cli.model.config import VOWELS
 from unisinger_cli.stages.clock import VOICELESS, phoneme_spans, sing_curve
@@ -80,6 +80,10 @@ class Piece:
     analysis: Analysis
     start: float
     end: float
+
+    def voiceless(self) -> tuple[float, float]:
+        """Start and end (s) of its longest stretch without a pitch; of no length where all has one."""
+        return voiceless_part(self.analysis.hz, FRAME, self.start, self.end)
 
 
 @dataclass(frozen=True)
@@ -232,7 +236,7 @@ def _vowel_level(flat: Sequence[Piece]) -> float:
 
 def _places(piece: Piece, symbol: str, start: float, end: float, times: Doubles) -> Doubles:
     """Where in the recording each output time is read, in seconds."""
-    a, b = piece.start, piece.end
+    a, b = piece.voiceless() if symbol in VOICELESS else (piece.start, piece.end)
     if symbol in _STOPS:  # the burst keeps its speed, the closure gives way
         return np.asarray(np.maximum(a, b - (end - times)), dtype=np.float64)
     if symbol in VOWELS:

@@ -15,9 +15,11 @@ import numpy as np
 
 from unisinger_cli.corpus.resynth import FRAME, Analysis, Piece
 from unisinger_cli.model.config import VOWELS
+from unisinger_cli.stages.clock import VOICELESS
 from unisinger_cli.stages.lyrics import syllabify
 
 SHORTEST_VOWEL = 0.03  # seconds; shorter ones are misaligned, or swallowed
+SHORTEST_NOISE = 0.02  # seconds of a voiceless consonant; from less nothing longer can be made without a buzz
 LONGEST_SPOKEN = 0.45  # seconds of one consonant; longer ones hide a pause or a missed word
 _PROMINENCE, _NUCLEUS, _SILENT = (
     2.5,
@@ -61,6 +63,11 @@ def _trusted(pieces: tuple[Piece, ...]) -> bool:
         return False
     if any(piece.end - piece.start > LONGEST_SPOKEN for piece in pieces if piece.symbol not in VOWELS):
         return False
+    for piece in pieces:
+        if piece.symbol in VOICELESS:
+            start, end = piece.voiceless()
+            if end - start < SHORTEST_NOISE - FRAME / 2:
+                return False
     held = max(vowels, key=lambda piece: piece.end - piece.start)
     first, last = round(held.start / FRAME), round(held.end / FRAME)
     voiced = held.analysis.hz[first:last] > 0
