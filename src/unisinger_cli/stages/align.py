@@ -5,17 +5,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import Any
 
-if TYPE_CHECKING:
-    from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 
-def align(scores: Tensor, symbols: Sequence[tuple[int, bool]]) -> list[tuple[int, int, int]]:
+def align(
+    scores: NDArray[np.floating[Any]], symbols: Sequence[tuple[int, bool]], least: int = 1
+) -> list[tuple[int, int, int]]:
     """Best path through a left-to-right model by dynamic programming (Viterbi).
 
-    Every symbol (id, may be skipped) takes one frame or more, in order; together they cover all frames. Two optional
-    symbols must not be neighbours.
+    Every symbol (id, may be skipped) takes `least` frames or more, in order, one that may be skipped one or more;
+    together they cover all frames. Two optional symbols must not be neighbours.
 
     Args:
         scores: log-likelihoods [t frames, ids].
@@ -23,45 +25,40 @@ def align(scores: Tensor, symbols: Sequence[tuple[int, bool]]) -> list[tuple[int
     Returns:
         (id, first frame, frame after the last) of the symbols that were used.
     Raises:
-        ValueError: more obligatory symbols than frames, or none at all.
+        ValueError: more frames are needed than there are, or there are no symbols.
     """
-    import torch
-
     if any(a and b for (_, a), (_, b) in pairwise(symbols)):
         raise ValueError("two optional symbols in a row")
-    optional = torch.tensor([skip for _, skip in symbols])
-    frames, states = scores.shape[0], len(symbols)
-    if not states or int((~optional).sum()) > frames:
-        raise ValueError(f"{int((~optional).sum())} symbols do not fit into {frames} frames")
-    emission = scores[:, torch.tensor([i for i, _ in symbols])]  # t, states
-    impossible = float("-inf")
-    best = torch.full((states,), impossible)
-    best[0] = emission[0, 0]
+    needed = least * sum(not skip for _, skip in symbols)
+    if not symbols or needed > len(scores):
+        raise ValueError(f"{len(symbols)} symbols need {needed} frames, and there are {len(scores)}")
+    owner = np.repeat(
+        np.arange(len(symbols)), [1 if skip else least for _, skip in symbols]
+    )  # the symbol of each state
+    optional = np.array([skip for _, skip in symbols])[owner]
+    emission = scores[:, np.array([i for i, _ in symbols])[owner]].astype(np.float64)  # t, states
+    frames, states = emission.shape
+    leap = np.full(states, -np.inf)  # over the optional state just before
+    leap[2:][optional[1:-1]] = 0.0
+    best = np.full(states + 2, -np.inf)  # two states before the first, from which nothing comes
+    best[2] = emission[0, 0]
     if states > 1 and optional[0]:
-        best[1] = emission[0, 1]
-    may_jump = torch.zeros(states, dtype=torch.bool)  # over the optional symbol just before
-    may_jump[2:] = optional[1:-1]
-    moves = torch.zeros(frames, states, dtype=torch.int8)
+        best[3] = emission[0, 1]
+    moves = np.zeros((frames, states), dtype=np.int8)
     for t in range(1, frames):
-        one = torch.cat([best.new_full((1,), impossible), best[:-1]])
-        two = torch.cat([best.new_full((2,), impossible), best[:-2]])[:states]
-        two = torch.where(may_jump, two, impossible)
-        best, moves[t] = torch.stack([best, one, two]).max(dim=0)
-        best = best + emission[t]
+        stay, step, over = best[2:], best[1:-1], best[:-2] + leap
+        near = np.maximum(stay, step)
+        moves[t] = np.where(over > near, 2, step > stay)
+        best[2:] = np.maximum(near, over) + emission[t]
     last = states - 1
     if states > 1 and optional[-1] and best[-2] > best[-1]:
         last -= 1
-    path = [last]
-    for t in range(frames - 1, 0, -1):
-        path.append(path[-1] - int(moves[t, path[-1]]))
-    path.reverse()
-    spans = []
-    begin = 0
-    for t in range(1, frames + 1):
-        if t == frames or path[t] != path[begin]:
-            spans.append((symbols[path[begin]][0], begin, t))
-            begin = t
-    return spans
+    path = np.empty(frames, dtype=np.int64)
+    for t in range(frames - 1, -1, -1):
+        path[t] = owner[last]
+        last -= int(moves[t, last])
+    edges = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist(), frames]
+    return [(symbols[path[a]][0], a, b) for a, b in pairwise(edges)]
 
 
 def edits(heard: Sequence[str], said: Sequence[str]) -> int:

@@ -13,8 +13,6 @@ from unisinger_cli.cli import options, output
 from unisinger_cli.cli.commands.train_composer import train_composer
 from unisinger_cli.errors import InputError, PartialFailure, UsageError
 
-ALIGNER_SECONDS, ALIGNER_BATCH = 60.0, 64
-
 
 class Step(str, Enum):
     """In the order in which a checkpoint is made; the judge and the ablation are no part of it."""
@@ -155,8 +153,6 @@ def train(
                 packs,
                 out,
                 device=loop.pick_device(device),
-                seconds=ALIGNER_SECONDS if seconds is None else seconds,
-                batch=ALIGNER_BATCH if batch is None else batch,
                 workers=workers,
                 report=say,
             )
