@@ -17,7 +17,7 @@ import pytest
 
 from conftest import Ran, store, sung
 from unisinger_cli.cli.commands.batch import _bytes, _workers
-from unisinger_cli.cli.jobs import arguments
+from unisinger_cli.cli.jobs import MOST_BYTES, arguments
 from unisinger_cli.errors import UsageError
 
 Run = Callable[..., Ran]
@@ -123,6 +123,31 @@ def test_a_folder(unisinger: Run, place: Path) -> None:
     for wrong, said in ((("in",), "--output"), (("in", "-o", "in"), "inputs too"), (("nothing",), "does not exist")):
         done = unisinger("batch", *wrong, **DEBUG)
         assert done.code in (2, 3) and said in done.err
+
+
+def test_a_list_is_utf8_whatever_else_is(unisinger: Run, place: Path) -> None:
+    """A mark of byte order, separators of lines within a text, an encoding of the terminal that has few letters."""
+    job = {
+        "command": "convert",
+        "input": "vocal.wav",
+        "target": "voice.wav",
+        "style": "a\u2028b\x85c",
+        "output": "ö.wav",
+    }
+    text = "\ufeff" + json.dumps(job, ensure_ascii=False) + "\r\n"
+    done = unisinger("batch", "-", "--json", stdin=text, PYTHONIOENCODING="utf-8", **DEBUG)
+    assert (done.code, done.json["done"], (place / "ö.wav").exists()) == (0, 1, True), done.err
+    ran = subprocess.run(
+        [sys.executable, "-m", "unisinger_cli", "batch", "-"],
+        cwd=place,
+        input=b'{"command": "\xff"}',
+        capture_output=True,
+    )
+    assert ran.returncode == 3 and b"stdin is not UTF-8 text (byte 13 cannot be read)" in ran.stderr
+    (place / "many.jsonl").write_bytes(b" " * (MOST_BYTES + 1))
+    with (place / "many.jsonl").open("rb") as many:
+        long = subprocess.run([sys.executable, "-m", "unisinger_cli", "batch", "-"], stdin=many, capture_output=True)
+    assert long.returncode == 3 and b"stdin has over" in long.stderr  # rather than do the first of them
 
 
 def test_arguments_are_those_of_the_command_line() -> None:

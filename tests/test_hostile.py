@@ -226,6 +226,30 @@ def test_language_that_is_none(unisinger: Run, place: Path) -> None:
     refused(done, done.code, "tlh")
 
 
+@pytest.mark.skipif(not Path("/dev/zero").exists(), reason="no device without an end")
+@pytest.mark.parametrize(
+    ("code", "arguments"),
+    [
+        (3, "song --lyrics /dev/zero"),
+        (3, "replay /dev/zero"),
+        (3, "retake /dev/zero"),
+        (3, "report /dev/zero"),
+        (3, "batch /dev/zero"),
+        (3, "song --lyrics lyrics.txt --ref /dev/zero"),
+        (4, "song --lyrics lyrics.txt --checkpoint /dev/zero"),
+        (4, "voice list --checkpoint /dev/zero"),
+    ],
+)
+def test_what_has_no_end_is_not_read_to_it(unisinger: Run, place: Path, code: int, arguments: str) -> None:
+    refused(unisinger(*arguments.split()), code, "/dev/zero")
+
+
+def test_a_pipe_is_a_file_of_lyrics(unisinger: Run, place: Path) -> None:
+    flags = "-o", "out.json", "--quiet"
+    done = unisinger("plan", "/dev/stdin", *flags, stdin=LYRICS)
+    assert (done.code, done.out) == (0, "out.json\n"), done.err
+
+
 def test_full_disk_is_told(unisinger: Run, place: Path) -> None:
     if not Path("/dev/full").exists():
         pytest.skip("no /dev/full on this system")

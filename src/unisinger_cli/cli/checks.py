@@ -18,13 +18,14 @@ def lyrics_text(path: Path) -> str:
     try:
         if path.is_dir():
             raise InputError(f"{path} is a folder, not a text file")
-        if path.stat().st_size > MAX_TEXT_BYTES:
-            raise InputError(f"{path} has over {MAX_TEXT_BYTES} bytes, which are no lyrics", "sing it in parts")
-        data = path.read_bytes()
+        with path.open("rb") as file:  # a pipe and a device have no size, and /dev/zero has no end
+            data = file.read(MAX_TEXT_BYTES + 1)
     except FileNotFoundError:
         raise InputError(f"{path} does not exist", "check the path; quote it if it has spaces") from None
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
+    if len(data) > MAX_TEXT_BYTES:
+        raise InputError(f"{path} has over {MAX_TEXT_BYTES} bytes, which are no lyrics", "sing it in parts")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from unisinger_cli.cli import exits, output, perform
 from unisinger_cli.errors import InputError, UsageError
@@ -86,14 +86,14 @@ def item(name: str, make: Callable[[], list[str]], run: Callable[..., object]) -
         return Item(name, parsed(make(), run))
     except Exception as error:
         known = exits.explained(error)
-        if known is None:
-            raise
+        if known is None:  # a bug, but the other jobs are not to suffer from it
+            return Item(name, None, f"a bug in unisinger: {type(error).__name__}: {error}", "", int(exits.Exit.BUG))
         return Item(name, None, known.message, known.hint, known.exit_code)
 
 
 def from_lines(text: str, where: str, run: Callable[..., object]) -> Iterator[Item]:
     """An item for every line that is not empty."""
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):  # str.splitlines also cuts at what may stand within a text
         if not line.strip():
             continue
         if number > MOST_JOBS:
@@ -129,15 +129,26 @@ def from_folder(folder: Path, out: Path, shared: Sequence[str], run: Callable[..
 def text_of(jobs: Path) -> str:
     """The text of a job file. Raises InputError where it cannot be read."""
     try:
-        if jobs.stat().st_size > MOST_BYTES:
-            raise InputError(f"{jobs} has over {MOST_BYTES} bytes", "cut it into several")
-        return jobs.read_bytes().decode("utf-8-sig")
+        with jobs.open("rb") as file:
+            return text_from(file, str(jobs))
     except FileNotFoundError:
         raise InputError(f"{jobs} does not exist", "check the path; quote it if it has spaces") from None
-    except UnicodeDecodeError as error:
-        raise InputError(f"{jobs} is not UTF-8 text (byte {error.start} cannot be read)") from error
     except OSError as error:
         raise InputError(f"{jobs} cannot be read: {error.strerror}") from error
+
+
+def text_from(file: BinaryIO, where: str) -> str:
+    """The rest of an open file, a pipe too. Raises InputError where it is too long, rather than lose jobs, or no text.
+
+    Whatever the terminal's encoding, jobs are UTF-8, as JSON is.
+    """
+    data = file.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise InputError(f"{where} has over {MOST_BYTES} bytes", "cut it into several")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(f"{where} is not UTF-8 text (byte {error.start} cannot be read)") from error
 
 
 def distinct(items: Sequence[Item]) -> list[Item]:

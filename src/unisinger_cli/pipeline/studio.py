@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import stat
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from unisinger_cli.model.config import ModelConfig
     from unisinger_cli.model.unisinger import UniSinger
 
+T = TypeVar("T")
 FILE, COMPOSER = "model.safetensors", "composer.safetensors"
 DEBUG = "debug"  # the name that stands for a tiny model with random weights
 
@@ -54,9 +56,17 @@ def identity(checkpoint: Path | str | None = None) -> str:
     Raises ModelError where the file is not there."""
     if checkpoint is not None and str(checkpoint) == DEBUG:
         return DEBUG
+    return _file(checkpoint, sha256_of)[1]
+
+
+def _file(checkpoint: Path | str | None, read: Callable[[Path], T]) -> tuple[Path, T]:
+    """The file that is meant, and what `read` makes of it. Raises ModelError where it cannot be read, or is a device or
+    a pipe, whose end may never come."""
     path = bundled_checkpoint() if checkpoint is None else Path(checkpoint)
     try:
-        return sha256_of(path)
+        if not path.is_dir() and not stat.S_ISREG(path.stat().st_mode):
+            raise ModelError(f"checkpoint {path} is not a regular file", "give a .safetensors checkpoint of unisinger")
+        return path, read(path)
     except OSError as error:
         reason = error.strerror or "unreadable"
         raise ModelError(f"checkpoint {path}: {reason}", "leave out --checkpoint to use the bundled one") from error
@@ -88,12 +98,7 @@ class Studio:
         if checkpoint is not None and str(checkpoint) == DEBUG:
             model = UniSinger.random(PRESETS[DEBUG])
             return cls(model.to(where), DEBUG, DEBUG, where, ("the debug model is random: what it makes is noise",))
-        path = bundled_checkpoint() if checkpoint is None else Path(checkpoint)
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            reason = error.strerror or "unreadable"
-            raise ModelError(f"checkpoint {path}: {reason}", "leave out --checkpoint to use the bundled one") from error
+        path, data = _file(checkpoint, Path.read_bytes)
         if data[:1] == b"\x80" or data[:2] == b"PK":
             hint = "pickles can run code and are never loaded; give a .safetensors checkpoint of unisinger"
             raise ModelError(f"checkpoint {path} is a pickle, not a safetensors file", hint)

@@ -99,7 +99,7 @@ def batch(
 def _items(jobs: str, out: Path | None, shared: Sequence[str], ctx: typer.Context) -> Iterator[lists.Item]:
     app = ctx.find_root().command
     if jobs == "-":
-        return lists.from_lines(sys.stdin.read(lists.MOST_BYTES), "stdin", app)
+        return lists.from_lines(lists.text_from(sys.stdin.buffer, "stdin"), "stdin", app)
     path = Path(jobs)
     if not path.is_dir():
         if out is not None or shared:
