@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import resource
 from itertools import pairwise
 from pathlib import Path
 
@@ -57,6 +58,17 @@ def test_a_tape_gives_back_what_it_was_given(lengths: list[int], start: int, siz
         found = one.read(start, start + size)
         wanted = np.pad(sound, ((0, 0), (20, 600)))[:, start + 20 : start + 20 + size]
         assert np.array_equal(found, wanted)
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="nothing tells how much memory is held")
+def test_the_pitch_tracker_keeps_nothing_of_what_it_worked_in() -> None:
+    def held() -> float:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize() / 2**20
+
+    pitch.track(sung(1.0), 43.0)
+    before = held()
+    pitch.track(sung(70.0, rate=16000), 43.0)
+    assert held() - before < 50
 
 
 @pytest.mark.parametrize("rate", [8000, 22050, 44100, 48000])

@@ -7,7 +7,7 @@ what is loudest: separate first.
 from __future__ import annotations
 
 import os
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -27,9 +27,14 @@ _QUIET_DB = 45.0  # below the loudest: nothing there is called voiced
 @lru_cache(maxsize=1)
 def _tracker() -> Any:
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # onnxruntime would report home, and keep an identifier of the machine
+    from onnxruntime import RunOptions
     from swift_f0 import SwiftF0
 
-    return SwiftF0(threads=1, spin=False)
+    tracker, options = SwiftF0(threads=1, spin=False), RunOptions()
+    # it would keep what it worked in, 100 MiB and more for each length of stretch it met, until the program ends
+    options.add_run_config_entry("memory.enable_memory_arena_shrinkage", "cpu:0")
+    tracker.session.run = partial(tracker.session.run, run_options=options)
+    return tracker
 
 
 def track(voice: Sound, frame_rate: float) -> Pitch:
