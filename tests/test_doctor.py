@@ -72,6 +72,9 @@ def test_dry_run_tells_and_writes_nothing(unisinger: Callable[..., Ran], tmp_pat
     assert told["dry_run"] is True and told["files"]["mix"] == "o.wav" and told["memory_mib"] > 100
     assert told["sound"] == pytest.approx(2, abs=0.01) if verb == "convert" else told["sound"] > 3
     assert 0 < told["seconds"] < 600
+    takes = "--takes", "2", "--pick", "all", "-o", "o.wav", "--dry-run", "--json"
+    each = unisinger(verb, *given, "--checkpoint", "debug", *takes).json["takes"]
+    assert [files["receipt"] for files in each] == ["o.take1.json", "o.take2.json"]  # as the run would
     (tmp_path / "o.wav").touch()
     assert unisinger(verb, *given, "--checkpoint", "debug", "-o", "o.wav", "--dry-run").code == 3  # as the run itself
 

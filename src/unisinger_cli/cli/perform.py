@@ -73,10 +73,9 @@ def perform_takes(
     from unisinger_cli.pipeline.locks import alone
     from unisinger_cli.pipeline.produce import produce_all
     from unisinger_cli.pipeline.studio import Studio
-    from unisinger_cli.pipeline.takes import following, merit
+    from unisinger_cli.pipeline.takes import merit
 
-    each = [(path.with_name(f"{path.stem}.take{one.take}{path.suffix}"), one) for one in following(sampler, takes)]
-    jobs, records = [job_at(place, one) for place, one in each], []
+    jobs, records = _each(job_at, path, sampler, takes), []
     with output.progress() as reporter, ExitStack() as locks:
         reporter.stage("loading")
         studio = Studio.open(checkpoint, device=device, threads=threads)
@@ -111,7 +110,8 @@ def tell_ahead(
     from unisinger_cli.pipeline.studio import Studio
 
     _checked(takes, pick)
-    job, began = replace(job_at(path, sampler), takes=takes), time.monotonic()
+    jobs = [job_at(path, sampler)] if pick == "best" else _each(job_at, path, sampler, takes)
+    job, began = replace(jobs[0], takes=takes), time.monotonic()
     with output.progress() as reporter:
         reporter.stage("loading")
         studio = Studio.open(checkpoint, device=device, threads=threads)
@@ -123,9 +123,18 @@ def tell_ahead(
     if told.plan is not None:
         score = told.plan.score
         rows.append(["song", f"{len(told.plan.lines)} lines, {score.key}, {score.bpm:.0f} bpm"])
-    rows += [["writes", str(file)] for file in job.files.values()]
+    rows += [["writes", str(file)] for one in jobs for file in one.files.values()]
     data = {"schema": 1, "dry_run": True, "sound": told.sound, "seconds": told.seconds, "memory_mib": told.memory_mib}
-    output.result(output.table(rows), data | {"files": {name: str(file) for name, file in job.files.items()}})
+    files = [{name: str(file) for name, file in one.files.items()} for one in jobs]
+    output.result(output.table(rows), data | ({"files": files[0]} if pick == "best" else {"takes": files}))
+
+
+def _each(job_at: Callable[[Path, SamplerConfig], Job], path: Path, sampler: SamplerConfig, takes: int) -> list[Job]:
+    """The jobs of `--pick all`: a take each, at NAME.take1.wav and so on."""
+    from unisinger_cli.pipeline.takes import following
+
+    named = ((path.with_name(f"{path.stem}.take{one.take}{path.suffix}"), one) for one in following(sampler, takes))
+    return [job_at(place, one) for place, one in named]
 
 
 def _checked(takes: int, pick: str) -> None:
