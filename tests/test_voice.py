@@ -79,14 +79,14 @@ def test_add_list_show_compare_remove(
     store(tmp_path / "one.wav", sung(1.5, 220).samples)
     store(tmp_path / "two.wav", sung(1.5, 330).samples)
     debug = ("--checkpoint", "debug")
-    added = unisinger("voice", "add", "me", "one.wav", "two.wav", "--consent", "my own\nvoice", *debug)
+    added = unisinger("voice", "add", "me", "one.wav", "two.wav", "--consent", "my own\nvoice\x1b", *debug)
     assert (added.code, added.out.strip()) == (0, str(own_home / "voices" / "me.safetensors")), added.err
     assert "note: " in added.err and "10 s or more" in added.err
     vector = voices.load("me").timbre.vector
     assert np.linalg.norm(vector) == pytest.approx(1, abs=1e-3)
 
     row = json.loads(done("list", "--json").stdout)["voices"][0]
-    assert row["name"] == "me" and row["consent"] == "my own voice" and row["checkpoint"]
+    assert row["name"] == "me" and row["consent"] == "my own voice?" and row["checkpoint"]
     assert [item["file"] for item in row["recordings"]] == ["one.wav", "two.wav"]
     assert all(0 < item["checkup"]["sounding"] <= 1.5 for item in row["recordings"])
     assert any("10 s or more" in note for note in row["done"])

@@ -54,7 +54,9 @@ def add(
       unisinger voice add anna anna.flac --consent "Anna agreed, 2026-03-01"
     """
     output.screen.json, output.screen.quiet = json, quiet
-    statement = " ".join((consent or "").split())
+    from unisinger_cli.pipeline.voicefile import clean
+
+    statement = clean(" ".join((consent or "").split()))  # as it is read back
     if not statement:
         raise UsageError("--consent is missing", 'say whose voice it is and who agreed: --consent "my own voice"')
     if len(statement) > MOST_CONSENT:
