@@ -155,8 +155,10 @@ def _torch() -> dict[str, Any]:
 def _checkpoint(asked: str | None) -> dict[str, Any]:
     from unisinger_cli.backends.weights import sha256_of
     from unisinger_cli.model.config import FORMAT_VERSION
-    from unisinger_cli.pipeline.studio import bundled_checkpoint
+    from unisinger_cli.pipeline.studio import DEBUG, bundled_checkpoint
 
+    if asked == DEBUG:
+        return {"path": DEBUG, "reads_format": FORMAT_VERSION, "found": True, "random": True}
     path = bundled_checkpoint() if asked is None else Path(asked)
     found: dict[str, Any] = {"path": str(path), "reads_format": FORMAT_VERSION, "found": path.is_file()}
     if not path.is_file():
@@ -210,6 +212,8 @@ def _text(data: dict[str, Any]) -> str:
         rows.append(["torch", f"{', '.join(torch['devices'])}; {torch['cpu']}{fast}, {torch['threads']} threads"])
     if not checkpoint["found"]:
         state = "not found"
+    elif checkpoint.get("random"):
+        state = "a tiny random model, for tests"
     else:
         state = checkpoint.get("error") or f"{checkpoint['name']}, format {checkpoint['format']}"
         state += f", {checkpoint['size'] / 2**20:.1f} MiB, sha256 {checkpoint['sha256'][:12]}"
