@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 from typing import Any
 
 
 def dumps(data: Mapping[str, Any], indent: int | None = None) -> str:
     """`data` as a JSON object: numbers that are not finite become null, paths (and all else) strings."""
-    return json.dumps(_plain(data), ensure_ascii=False, allow_nan=False, indent=indent)
+    text = json.dumps(_plain(data), ensure_ascii=False, allow_nan=False, indent=indent)
+    # what stands for a byte of a file name that is no text, and cannot be encoded
+    return re.sub("[\ud800-\udfff]", lambda half: f"\\u{ord(half[0]):04x}", text)
 
 
 def _plain(value: Any) -> Any:

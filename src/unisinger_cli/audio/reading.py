@@ -76,7 +76,8 @@ def _opened(path: Path, max_seconds: float) -> Iterator[Any]:
     with decoded(path, max_seconds) if foreign else nullcontext(path) as readable:
         try:
             with _hushed():
-                file = soundfile.SoundFile(str(readable))
+                # as bytes, since the name of a file need not be text; but Windows has none such
+                file = soundfile.SoundFile(str(readable) if os.name == "nt" else os.fsencode(readable))
             with file:
                 _check_header(path, file.samplerate, file.channels, file.frames, max_seconds)
                 yield file

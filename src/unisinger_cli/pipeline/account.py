@@ -171,7 +171,7 @@ class _Fields:
         """The name of a file without its folder: what a receipt tells of lies beside it."""
         value = self.text(key)
         name = value.replace("\\", "/").rsplit("/", 1)[-1]
-        if not name.strip(".") or len(name) > 255 or clean(name) != name:
+        if not name.strip(".") or len(name) > 255 or "\0" in name:  # where it is shown, it is cleaned
             raise self.wrong(key, value, "the name of a file")
         return name
 

@@ -21,7 +21,7 @@ def alone(output: Path, *, wait: bool = False) -> Iterator[None]:
     """
     from filelock import FileLock, Timeout
 
-    name = hashlib.sha256(os.path.realpath(output).encode()).hexdigest()[:24]
+    name = hashlib.sha256(os.fsencode(os.path.realpath(output))).hexdigest()[:24]
     try:
         lock = FileLock(Path(tempfile.gettempdir()) / f"unisinger-{name}.lock", timeout=-1 if wait else 0)
         lock.acquire()
