@@ -120,7 +120,12 @@ def test_a_folder(unisinger: Run, place: Path) -> None:
     (place / "in" / "words.txt").unlink()
     done = unisinger("batch", "in", "-o", "out", "--set", "target=voice.wav", **DEBUG)
     assert (done.code, done.out) == (0, "out/vocal.wav\n"), done.err
-    for wrong, said in ((("in",), "--output"), (("in", "-o", "in"), "inputs too"), (("nothing",), "does not exist")):
+    same = "cannot be the same"
+    for wrong, said in (
+        (("in",), "--output"), (("in", "-o", "in"), "inputs too"), (("nothing",), "does not exist"),
+        (("in", "-o", "out", "--set", ""), "--set is ''"), (("in", "-o", "out", "--set", "dry-run"), same),
+        (("in", "-o", "out", "--set", "help"), same), (("in", "-o", "out", "--set", "output=a.wav"), same),
+    ):  # fmt: skip
         done = unisinger("batch", *wrong, **DEBUG)
         assert done.code in (2, 3) and said in done.err
 

@@ -7,6 +7,8 @@
 from __future__ import annotations
 
 import json
+import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -63,6 +65,18 @@ def arguments(data: Any) -> list[str]:
     return found
 
 
+def shared(given: Sequence[str]) -> list[str]:
+    """The options of `--set`. Raises UsageError for what is none, and for what must differ from file to file."""
+    for one in given:
+        name = one.partition("=")[0]
+        if re.fullmatch("[a-z][a-z-]*", name) is None:
+            raise UsageError(f"--set is {one[:40]!r}", "write it as OPTION=VALUE: target=me, with-accomp")
+        if name in REFUSED | {"output", "lyrics"}:
+            hint = "give it to unisinger batch, or leave it out"
+            raise UsageError(f"--set {name}: cannot be the same for every file of a folder", hint)
+    return [f"--{one}" for one in given]
+
+
 def parsed(argv: Sequence[str], run: Callable[..., object]) -> Job:
     """The one job of a command line, checked as the command itself checks it; `run` is the Typer app.
 
@@ -88,7 +102,7 @@ def item(name: str, make: Callable[[], list[str]], run: Callable[..., object]) -
         known = exits.explained(error)
         if known is None:  # a bug, but the other jobs are not to suffer from it
             return Item(name, None, f"a bug in unisinger: {type(error).__name__}: {error}", "", int(exits.Exit.BUG))
-        return Item(name, None, known.message, known.hint, known.exit_code)
+        return Item(name, None, output.one_line(known.message), known.hint, known.exit_code)
 
 
 def from_lines(text: str, where: str, run: Callable[..., object]) -> Iterator[Item]:
@@ -154,11 +168,13 @@ def text_from(file: BinaryIO, where: str) -> str:
 def distinct(items: Sequence[Item]) -> list[Item]:
     """The same, but a job that writes what another before it writes, or any reads, is none."""
     taken: dict[str, str] = {}
-    read = {str(path.absolute()): one.name for one in items if one.job is not None for path in one.job.inputs.values()}
+    read = {
+        os.path.realpath(path): one.name for one in items if one.job is not None for path in one.job.inputs.values()
+    }
     found = []
     for one in items:
         if (job := one.job) is not None:
-            places = {str(path.absolute()) for path in job.files.values()}
+            places = {os.path.realpath(path) for path in job.files.values()}
             other = next((taken[place] for place in places if place in taken), None)
             source = next((place for place in places if place in read), None)
             if source is not None:

@@ -109,8 +109,12 @@ def _items(jobs: str, out: Path | None, shared: Sequence[str], ctx: typer.Contex
         raise UsageError(f"{path} is a folder, and --output is missing", "say where the results go: -o FOLDER")
     if out.exists() and path.samefile(out):
         raise UsageError(f"{out} is the folder of the inputs too", "name another folder with -o")
-    out.mkdir(parents=True, exist_ok=True)
-    return lists.from_folder(path, out, [f"--{one}" for one in shared], app)
+    same = lists.shared(shared)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"the folder {out} cannot be made: {error.strerror}", "name another with -o") from error
+    return lists.from_folder(path, out, same, app)
 
 
 def _over(work: Worker, numbers: list[str], count: int, ray: str | None) -> Iterator[tuple[str, dict[str, Any] | None]]:
