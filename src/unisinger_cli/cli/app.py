@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from unisinger_cli import __version__
-from unisinger_cli.cli import exits, output, settings
+from unisinger_cli.cli import exits, output, settings, streams
 from unisinger_cli.cli.commands.batch import batch
 from unisinger_cli.cli.commands.convert import convert
 from unisinger_cli.cli.commands.doctor import doctor
@@ -105,4 +105,5 @@ def main() -> int:
     # torch's threads, waiting for each other, soon sleep: spinning on, beside a program that keeps the cores busy, they
     # made a conversion take seven times as long; sleeping at once costs a fifth on a machine that is idle
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+    streams.prepare()
     return exits.run(lambda: app(prog_name="unisinger", standalone_mode=False))

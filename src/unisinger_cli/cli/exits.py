@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 import errno
+import os
 import signal
+import traceback
 from collections.abc import Callable
 from enum import IntEnum
 from types import FrameType
@@ -39,8 +41,8 @@ def run(app: Callable[[], object]) -> int:
             signal.signal(getattr(signal, name), _stop)
     try:
         code = app()
-    except SystemExit as stop:  # how completion ends, and a pipe that nobody reads
-        code = stop.code
+    except SystemExit as stop:  # how completion ends
+        code = Exit.OK if _unread(stop.__context__) else stop.code
     except Exception as error:
         if type(error).__name__ == "NoArgsIsHelpError":  # nothing was asked for: its message is the help
             output.say(str(error))
@@ -60,6 +62,15 @@ def run(app: Callable[[], object]) -> int:
         kept = f"{len(done)} done: {', '.join(done[:5])}{more}" if done else "nothing was written"
         output.fail(f"interrupted; {kept}", "", Exit.INTERRUPTED)
     return code if isinstance(code, int) else Exit.OK
+
+
+def _unread(error: BaseException | None) -> bool:
+    """Whether it was help whose reader went away, of which the parser makes a 1: that is no bug. What we say ourselves
+    does not fail so (see `output`); any other pipe that breaks is a failure."""
+    if not isinstance(error, BrokenPipeError) or error.__traceback__ is None:
+        return False
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_code.co_name == "echo"
 
 
 def _stop(number: int, frame: FrameType | None) -> NoReturn:
@@ -86,4 +97,10 @@ def explained(error: Exception) -> UnisingerError | None:
             return DeviceError(f"the disk is full{where}", "free some space, or write elsewhere with -o")
         if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             return InputError(f"no permission{where}", "choose another place")
+        if isinstance(error.filename, str | bytes | os.PathLike):  # too long a name, a file in place of a folder ...
+            return InputError(f"{os.fsdecode(error.filename)}: {error.strerror}", "check the path")
+        if error.errno == errno.ENOENT:  # of what has no name: getcwd
+            return InputError("the folder that this was started in is not there any more", "cd to one that is")
+        if error.errno in (errno.EIO, errno.ESTALE, errno.ENODEV, errno.ENXIO, errno.ETIMEDOUT):
+            return DeviceError(f"a disk, or the way to it, failed ({error.strerror})", "try again, or work elsewhere")
     return None

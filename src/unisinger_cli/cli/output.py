@@ -7,12 +7,14 @@ and silence in a pipe. Errors are `error: ...` and, where there is something to 
 from __future__ import annotations
 
 import sys
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 from unisinger_cli import strict_json
+from unisinger_cli.cli import streams
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -33,7 +35,14 @@ screen = Screen()
 
 def result(text: str, data: Mapping[str, Any]) -> None:
     """The one thing on stdout: `text` for people, `data` as one JSON object with --json."""
-    print(strict_json.dumps(data) if screen.json else text, flush=True)
+    _put(strict_json.dumps(data) if screen.json else text, sys.stdout)
+
+
+def _put(text: str, stream: TextIO) -> None:
+    try:
+        print(text, file=stream, flush=True)
+    except BrokenPipeError:  # `| head`: what is done stays, and the rest is done all the same
+        streams.deaf(stream)
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
@@ -45,23 +54,26 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 def say(text: str) -> None:
     """A remark for people, on stderr; silent with --quiet and with --json."""
     if not (screen.quiet or screen.json):
-        print(text, file=sys.stderr, flush=True)
+        _put(text, sys.stderr)
 
 
 def event(data: Mapping[str, Any]) -> None:
     """A line for programs that watch, on stderr."""
-    print(strict_json.dumps(data), file=sys.stderr, flush=True)
+    _put(strict_json.dumps(data), sys.stderr)
 
 
 def fail(message: str, hint: str, code: int) -> None:
     """The last words of a run that failed."""
-    line, hint = " ".join(message.split()), " ".join(hint.split())
+    line, hint = one_line(message), one_line(hint)
     if screen.json:
-        print(strict_json.dumps({"schema": 1, "error": line, "hint": hint, "exit": code}), file=sys.stderr)
+        _put(strict_json.dumps({"schema": 1, "error": line, "hint": hint, "exit": code}), sys.stderr)
         return
-    print(f"error: {line}", file=sys.stderr)
-    if hint:
-        print(f"hint: {hint}", file=sys.stderr)
+    _put(f"error: {line}" + (f"\nhint: {hint}" if hint else ""), sys.stderr)
+
+
+def one_line(text: str) -> str:
+    """On one line, without what would command a terminal: names of files may hold anything."""
+    return "".join("?" if unicodedata.category(letter) == "Cc" else letter for letter in " ".join(text.split()))
 
 
 class Bar:

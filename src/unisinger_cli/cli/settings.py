@@ -75,7 +75,7 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
         import tomli as tomllib
     try:
         return tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError is one; so are numbers of 5000 digits
         raise UsageError(f"{path} is not valid TOML: {error}", "mend or remove the file") from error
 
 

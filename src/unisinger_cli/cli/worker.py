@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from unisinger_cli.cli import exits
+from unisinger_cli.cli import exits, output
 from unisinger_cli.errors import InputError
 from unisinger_cli.requests import Job
 
@@ -40,7 +40,7 @@ class Worker:
             told = (
                 (str(error), "", int(exits.Exit.BUG)) if known is None else (known.message, known.hint, known.exit_code)
             )
-            return {"state": "failed", "error": " ".join(told[0].split()), "hint": told[1], "exit": told[2]}
+            return {"state": "failed", "error": output.one_line(told[0]), "hint": told[1], "exit": told[2]}
         return {"state": state, "seconds": round(time.monotonic() - began, 3)}
 
     def _do(self, job: Job) -> str:
