@@ -52,7 +52,8 @@ def read_record(path: Path) -> str:
     except (ValueError, struct.error, EOFError) as error:
         raise InputError(f"{path} has tags that are damaged ({error})") from error
     if found is None:
-        raise InputError(f"{path} has no record of unisinger in it", "its receipt is the .json file that lay beside it")
+        hint = "if unisinger made it, the receipt NAME.json that lay beside it tells as much"
+        raise InputError(f"{path} has no record of unisinger in it", hint)
     return found
 
 
