@@ -154,7 +154,10 @@ def rows() -> list[Row]:
     found += [(3, f"song --lyrics lyrics.txt --melody {name}.wav {DEBUG}") for name in BAD_SOUNDS[::2]]
     found += [(3, f"voice add a {name}.wav --consent mine {DEBUG}") for name in BAD_SOUNDS[::3]]
     found += [(3, f"inspect {name}.wav") for name in BAD_SOUNDS[::5]]
-    found += [(3, f"report {name}.wav") for name in ("empty", "missing", "folder", "voice", "noise")]
+    found += [
+        (3, f"report {name}")
+        for name in ("empty.wav", "missing.wav", "folder.wav", "voice.wav", "noise.wav", "page.html")
+    ]
     found += [(3, f"plan {name}{'.lrc' if name == 'far' else '.txt'} -o out.json") for name in BAD_TEXTS]
     found += [(3, f"song --lyrics lyrics.txt --melody {name} {DEBUG}") for name in BAD_SCORES]
     found += [(3, f"plan lyrics.txt --melody {name} -o out.json") for name in BAD_SCORES[::3]]

@@ -10,6 +10,8 @@ import typer
 from unisinger_cli.cli import checks, options, output
 from unisinger_cli.errors import InputError, UsageError
 
+PAGES = (".html", ".htm")
+
 
 def report(
     source: Annotated[
@@ -34,7 +36,7 @@ def report(
     output.screen.json, output.screen.quiet = json, quiet
     receipt = _receipt(source)
     path = receipt.with_suffix(".html") if out is None else out
-    if path.suffix.lower() not in (".html", ".htm"):
+    if path.suffix.lower() not in PAGES:
         raise UsageError(f"--output is {path}, and must end in .html", "give -o PAGE.html")
     checks.output(path, force=force, inputs=[source, receipt])
     from unisinger_cli.audio import landing
@@ -50,6 +52,8 @@ def _receipt(source: Path) -> Path:
     """The receipt that is meant: the file itself, or that beside NAME.wav, NAME.vocal.wav or NAME.accomp.wav."""
     from unisinger_cli.audio import FORMATS
 
+    if source.suffix.lower() in PAGES:
+        raise InputError(f"{source} is a page, not what one is made of", "give the NAME.wav or NAME.json of a song")
     if source.suffix.lower() not in FORMATS:
         return source
     whole, _, part = source.stem.rpartition(".")
