@@ -50,7 +50,7 @@ lint: .venv/.test ## ruff, mypy and the import contract
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-pictures: .venv/.song ## set up, then make the pictures of the terminal in examples/pictures again
+pictures: .venv/.song ## set up, then make the pictures of the README in examples/pictures again
 	@$(BIN)/python $(EXAMPLES)/pictures.py
 
 # What is done is not done again: after SECONDS, or Ctrl-C, the same command goes on.

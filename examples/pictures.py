@@ -1,8 +1,9 @@
-"""The pictures of the terminal in the README, made from what the installed command really prints: `make pictures`.
+"""The pictures in the README, made from what the installed command really prints and writes: `make pictures`.
 
     python examples/pictures.py [FOLDER]
 
-A song is sung at a terminal of 80 columns, whose output is kept; the moment shown is the middle of the sampling.
+A song is sung at a terminal of 80 columns, whose output is kept; the moment shown is the middle of the sampling. Its
+page is shown by Chromium, where there is one, as wide as on a desktop and as on a phone.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import os
 import pty
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -19,6 +21,9 @@ from pathlib import Path
 COLUMNS = 80
 EXAMPLES = Path(__file__).parent
 SONG = "song --lyrics lyrics.txt --ref reference.wav -o song.wav"
+PAGES = {"desktop.png": "1180,1440", "phone.png": "360,1180"}  # width and height in pixels
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+LOOK = "--headless --no-sandbox --disable-gpu --hide-scrollbars --no-first-run --virtual-time-budget=20000"
 NEW_FRAME = "\r\x1b[2K"  # how Rich begins to draw a bar anew
 
 
@@ -55,6 +60,18 @@ def picture(path: Path, typed: str, shown: str) -> None:
     path.write_text("\n".join(line.rstrip() for line in svg.splitlines()) + "\n", encoding="utf-8")
 
 
+def pages(page: Path, out: Path) -> None:
+    """The page as a browser shows it; the pictures stay as they are where there is no browser."""
+    browser = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if browser is None:
+        sys.stderr.write(f"no Chromium: {', '.join(PAGES)} are not made anew\n")
+        return
+    for name, size in PAGES.items():
+        own = f"--user-data-dir={page.parent / 'profile'}"
+        flags = [*LOOK.split(), own, f"--window-size={size}", f"--screenshot={(out / name).resolve()}"]
+        subprocess.run([browser, *flags, page.as_uri()], check=True, capture_output=True, timeout=120)
+
+
 def main() -> None:
     out = Path(sys.argv[1]) if len(sys.argv) > 1 else EXAMPLES / "pictures"
     with tempfile.TemporaryDirectory() as name:
@@ -63,6 +80,8 @@ def main() -> None:
             (folder / file).symlink_to((EXAMPLES / file).resolve())
         picture(out / "help.svg", "unisinger --help", at_terminal(["--help"], folder))
         written = at_terminal(SONG.split(), folder)
+        at_terminal(["report", "song.wav"], folder)
+        pages(folder / "song.html", out)
     sampling = [frame for frame in written.split(NEW_FRAME) if "sampling" in frame and "-:--:--" not in frame]
     picture(out / "run.svg", f"unisinger {SONG}", sampling[len(sampling) // 2])
 
