@@ -124,6 +124,15 @@ def test_nobody_listens(place: Path) -> None:
     assert set(NAMES) <= set(left(place))
 
 
+def test_nohup(place: Path) -> None:
+    """What was started to outlive its terminal does."""
+    run = start(place, *SONG, preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN))
+    while run.poll() is None and not list(place.glob(".unisinger*")):  # until it writes
+        run.send_signal(signal.SIGHUP)
+        time.sleep(0.1)
+    ended(run, 0)
+
+
 @pytest.mark.torture
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP", "SIGKILL"])
 def test_stopped_at_random_moments(place: Path, name: str) -> None:

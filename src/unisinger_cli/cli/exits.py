@@ -37,7 +37,8 @@ class Exit(IntEnum):
 def run(app: Callable[[], object]) -> int:
     """Run `app` and return the exit code of the process; errors are told in one line (and a hint)."""
     for name in ("SIGTERM", "SIGHUP"):
-        if hasattr(signal, name):
+        # under nohup, the end of the terminal is to be ignored, and still is
+        if hasattr(signal, name) and signal.getsignal(getattr(signal, name)) != signal.SIG_IGN:
             signal.signal(getattr(signal, name), _stop)
     try:
         code = app()
