@@ -3,6 +3,7 @@ files that are no text, and a folder that is gone."""
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shlex
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from conftest import Ran, store, sung
+from unisinger_cli.cli import output
 
 Run = Callable[..., Ran]
 US = f"{shlex.quote(sys.executable)} -m unisinger_cli"
@@ -97,6 +99,19 @@ def test_an_encoding_of_few_letters(place: Path) -> None:
 def test_what_is_told_commands_no_terminal(unisinger: Run, place: Path) -> None:
     done = unisinger("song", "--lyrics", "\x1b[2J\x07.txt")
     assert (done.code, done.err.splitlines()[0]) == (3, "error: ?[2J?.txt does not exist")
+
+
+def test_a_bar_shows_names_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    with output.progress() as bar:
+        bar.stage("listening to a[b]\x1b[2J.wav")
+    assert "listening to a[b]?[2J.wav" in terminal.getvalue()
 
 
 def test_a_folder_that_is_gone(place: Path) -> None:

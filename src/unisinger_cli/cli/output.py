@@ -86,7 +86,7 @@ class Bar:
     def stage(self, name: str) -> None:
         if self._task is not None:
             self._progress.remove_task(self._task)
-        self._task = self._progress.add_task(name, total=None)
+        self._task = self._progress.add_task(one_line(name), total=None)
 
     def step(self, i: int, n: int) -> None:
         if self._task is not None:
@@ -127,7 +127,7 @@ def progress() -> Iterator[Bar | Lines]:
 
     columns = (
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # names of files stand in it
         BarColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
