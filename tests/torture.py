@@ -156,7 +156,7 @@ def rows() -> list[Row]:
     found += [(3, f"inspect {name}.wav") for name in BAD_SOUNDS[::5]]
     found += [
         (3, f"report {name}")
-        for name in ("empty.wav", "missing.wav", "folder.wav", "voice.wav", "noise.wav", "page.html")
+        for name in ("empty.wav", "missing.wav", "folder.wav", "voice.wav", "noise.wav", "page.html", ".", "/")
     ]
     found += [(3, f"plan {name}{'.lrc' if name == 'far' else '.txt'} -o out.json") for name in BAD_TEXTS]
     found += [(3, f"song --lyrics lyrics.txt --melody {name} {DEBUG}") for name in BAD_SCORES]
@@ -174,7 +174,7 @@ def rows() -> list[Row]:
     found += [(2, f"convert voice.wav {turned} {given}") for given in NUMBERS[::3]]
     found += [
         (2, f"{sung_by} --bpm 39"), (2, f"{sung_by} --bpm 241"), (2, f"{sung_by} --bpm nan"), (3, f"{sung_by} --key H"),
-        (3, f"{sung_by} --language xx"), (2, f"{sung_by} --style"), (2, f"{sung_by} --export mp4"),
+        (3, f"{sung_by} --language xx"), (2, f"{sung_by} --style"), (2, f"{sung_by} --export mp4"), (2, f"{sung_by} --take 9999 --takes 2 --dry-run"),
         (2, f"{sung_by} -o out.txt"), (2, f"{sung_by} -o out"), (3, f"{sung_by} -o none/out.wav"),
         (3, f"{sung_by} -o voice.wav"), (3, f"{sung_by} -o voice.wav/out.wav"), (3, f"{sung_by} -o /proc/out.wav"),
         (3, f"{sung_by} -o folder.wav"), (2, f"{sung_by} -o out.mp3 --bits 16"), (2, f"{sung_by} -o out.flac --bits float"),

@@ -65,7 +65,7 @@ def perform_takes(
 
     `job_at` checks a path and gives the job that writes there. A take that is done stays, whatever becomes of the next.
     """
-    _checked(takes, pick)
+    _checked(takes, pick, sampler)
     if pick == "best":
         job = replace(job_at(path, sampler), takes=takes)
         perform(job, checkpoint=checkpoint, device=device, threads=threads)
@@ -109,7 +109,7 @@ def tell_ahead(
     from unisinger_cli.pipeline.estimate import estimate
     from unisinger_cli.pipeline.studio import Studio
 
-    _checked(takes, pick)
+    _checked(takes, pick, sampler)
     jobs = [job_at(path, sampler)] if pick == "best" else _each(job_at, path, sampler, takes)
     job, began = replace(jobs[0], takes=takes), time.monotonic()
     with output.progress() as reporter:
@@ -137,11 +137,13 @@ def _each(job_at: Callable[[Path, SamplerConfig], Job], path: Path, sampler: Sam
     return [job_at(place, one) for place, one in named]
 
 
-def _checked(takes: int, pick: str) -> None:
+def _checked(takes: int, pick: str, sampler: SamplerConfig) -> None:
     if pick not in ("best", "all"):
         raise UsageError(f"--pick is {pick!r}, and must be best or all")
     if not 1 <= takes <= MOST_TAKES:
         raise UsageError(f"--takes is {takes}, and must be from 1 to {MOST_TAKES}")
+    if takes > 1:
+        replace(sampler, take=sampler.take + takes)  # the number of the last, which is checked as it is made
 
 
 def _shown(value: float | None) -> str:

@@ -55,6 +55,8 @@ def _receipt(source: Path) -> Path:
     if source.suffix.lower() in PAGES:
         raise InputError(f"{source} is a page, not what one is made of", "give the NAME.wav or NAME.json of a song")
     if source.suffix.lower() not in FORMATS:
+        if source.is_dir():  # and perhaps without a name: "."
+            raise InputError(f"{source} is a folder, not a receipt", "give the NAME.json beside a song")
         return source
     whole, _, part = source.stem.rpartition(".")
     names = [f"{source.stem}.json"] + ([f"{whole}.json"] if whole and part in ("vocal", "accomp") else [])
