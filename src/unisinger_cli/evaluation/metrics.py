@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,15 +88,24 @@ def chroma_agreement(one: Floats, other: Floats, block: int = 11) -> float | Non
     return float(((a * b).sum(axis=1) / scale).mean()) if sounds.any() else None
 
 
-def key_shares(chroma: Floats, key: str) -> tuple[float, float, float] | None:
-    """Share of the power [n, 12] on notes of the key, and the mean and the most of the same for the eleven other keys
-    of its mode. None where nothing sounds."""
+def in_key(chroma: Floats, times: NDArray[np.float64], chords: Sequence[Chord]) -> bool | None:
+    """Whether chroma [n, 12] at `times` fits the chords better than it fits them in any of the eleven other keys. None
+    where nothing sounds."""
+    moved = [[replace(chord, root=(chord.root + up) % 12) for chord in chords] for up in range(12)]
+    fits = [chord_agreement(chroma, times, there) for there in moved]
+    here = fits[0]
+    return None if here is None else all(fit is None or here > fit for fit in fits[1:])
+
+
+def key_shares(chroma: Floats, key: str) -> tuple[float, float] | None:
+    """Share of the power [n, 12] on notes of the key, and the mean of the same for the eleven other keys of its
+    mode. None where nothing sounds."""
     power = chroma.sum(axis=0, dtype=np.float64)
     if power.sum() <= 0:
         return None
     tonic, mode = tonic_and_mode(key)
     shares = [power[[(tonic + up + step) % 12 for step in SCALES[mode]]].sum() / power.sum() for up in range(12)]
-    return float(shares[0]), float(np.mean(shares[1:])), float(np.max(shares[1:]))
+    return float(shares[0]), float(np.mean(shares[1:]))
 
 
 def tempo_fits(audio: Audio, bpm: float, tolerance: float = 0.04) -> bool | None:

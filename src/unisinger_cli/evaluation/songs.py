@@ -18,6 +18,7 @@ from unisinger_cli.evaluation.findings import Item, Part, Score, mean
 from unisinger_cli.evaluation.metrics import (
     chord_agreement,
     copied,
+    in_key,
     key_shares,
     likeness,
     note_pitch,
@@ -89,8 +90,8 @@ def _sing(bench: Bench, i: int, reference: Clip) -> tuple[_Made, dict[str, float
         "chord_agreement": chord_agreement(found, times, plan.score.chords),
         "share_in_key": None if shares is None else shares[0],
         "share_in_other_keys": None if shares is None else shares[1],
-        "in_key": None if shares is None else float(shares[0] > shares[2]),
-        "in_tempo": _fits(accomp, plan.score.bpm),
+        "in_key": _share(in_key(found, times, plan.score.chords)),
+        "in_tempo": _share(tempo_fits(accomp, plan.score.bpm)),
         "accomp_loudness_lufs": loudness(band),
         "vocal_loudness_lufs": loudness(vocal),
         "accomp_sounding": sounding_share(accomp),
@@ -107,9 +108,8 @@ def _sing(bench: Bench, i: int, reference: Clip) -> tuple[_Made, dict[str, float
     return one, values, sounds
 
 
-def _fits(accomp: Audio, bpm: float) -> float | None:
-    fits = tempo_fits(accomp, bpm)
-    return None if fits is None else float(fits)
+def _share(found: bool | None) -> float | None:
+    return None if found is None else float(found)
 
 
 def _floor(bench: Bench, clips: Sequence[Clip]) -> float | None:
@@ -138,7 +138,7 @@ def _scores(bench: Bench, made: list[_Made], items: list[Item], floor: float | N
     chords = mean(
         chord_agreement(one.chroma, one.times, two.plan.score.chords) for one in made for two in made if one is not two
     )
-    tempos = mean(_fits(one.accomp, two.plan.score.bpm) for one in made for two in made if one is not two)
+    tempos = mean(_share(tempo_fits(one.accomp, two.plan.score.bpm)) for one in made for two in made if one is not two)
     voices = stacked([one.voice for one in made])
     singers = stacked([bench.voice_of(one.reference) for one in made])
     strangers = mean(float(voices[i] @ singers[j]) for i in range(n) for j in range(n) if i != j)
