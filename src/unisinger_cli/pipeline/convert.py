@@ -16,6 +16,7 @@ from unisinger_cli.pipeline.scores import scores
 from unisinger_cli.pipeline.studio import Studio
 from unisinger_cli.requests import ConvertRequest, SamplerConfig
 from unisinger_cli.stages.harmony import score_from_pitch
+from unisinger_cli.stages.pitch import is_spoken
 from unisinger_cli.stages.separate import choose_separator, is_mix, separate
 from unisinger_cli.stages.style import tags_of
 from unisinger_cli.types import Condition, Floats, Result, Sound, Stems, Timbre
@@ -23,9 +24,11 @@ from unisinger_cli.types import Condition, Floats, Result, Sound, Stems, Timbre
 MOST = 12.0  # dB by which the converted voice is moved towards the dynamics of the source
 
 
-def octaves_towards(source: float | None, target: float | None) -> float:
-    """Semitones, a multiple of 12, that bring a median pitch (MIDI) nearest to another: the key stays."""
-    return 0.0 if source is None or target is None else 12.0 * round((target - source) / 12)
+def towards(source: float | None, target: float | None, *, keyed: bool) -> float:
+    """Semitones that bring a median pitch (MIDI) to another: whole octaves where there is a key to stay in."""
+    if source is None or target is None:
+        return 0.0
+    return 12.0 * round((target - source) / 12) if keyed else round(target - source, 2)
 
 
 def follow(vocal: Sound, source: Sound) -> Sound:
@@ -101,7 +104,8 @@ def rehearse_conversion(studio: Studio, request: ConvertRequest, reporter: Repor
     content, pitch = studio.content(vocal), studio.pitch(vocal)
     shift = request.transpose
     if shift is None:
-        shift = octaves_towards(pitch.median_midi(), target.median_midi)
+        keyed = request.accomp != "none" or not is_spoken(pitch)
+        shift = towards(pitch.median_midi(), target.median_midi, keyed=keyed)
     wanted = pitch.shifted(shift)
     score = score_from_pitch(wanted) if request.accomp == "new" else None
     condition = from_recording(studio.config, content, wanted, target.timbre, score, tags_of(request.style))

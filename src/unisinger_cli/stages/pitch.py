@@ -22,6 +22,9 @@ _HOP = 256  # samples, of the tracker
 _STRETCH, _CONTEXT = _HOP * 3750, _HOP * 64  # samples: a minute, and a second
 _CONFIDENT = 0.5
 _QUIET_DB = 45.0  # below the loudest: nothing there is called voiced
+# A pitch is held where it stays within so many semitones for so many seconds. Of recorded speech of 4 s and more, 90 %
+# holds one for less than this share of the voiced time; of sung syllables none does, of ornamented makam singing 1.5 %.
+_HELD_SEMITONES, _HELD_SECONDS, _HELD_SHARE = 0.6, 0.3, 0.005
 
 
 @lru_cache(maxsize=1)
@@ -58,6 +61,17 @@ def track(voice: Sound, frame_rate: float) -> Pitch:
     nearest = nearest - (at - times[nearest - 1] < times[nearest] - at)
     smooth = 2 ** np.interp(at, times[voiced], log_hz[voiced])
     return Pitch(np.where(voiced[nearest], smooth, 0.0).astype(np.float32), frame_rate)
+
+
+def is_spoken(pitch: Pitch) -> bool:
+    """Whether a voice only speaks: it is voiced, and hardly ever holds a pitch."""
+    length = round(_HELD_SECONDS * pitch.frame_rate)
+    if len(pitch.hz) < length:
+        return False
+    semitones = np.where(pitch.voiced, 12 * np.log2(np.maximum(pitch.hz, 1.0)), np.nan)
+    stretches = np.lib.stride_tricks.sliding_window_view(semitones, length)
+    spread = np.ptp(stretches[~np.isnan(stretches).any(axis=1)], axis=1)
+    return bool(spread.size) and float((spread < _HELD_SEMITONES).mean()) < _HELD_SHARE
 
 
 def _detected(heard: Sound, start: int) -> tuple[Any, Any, Any, Any]:

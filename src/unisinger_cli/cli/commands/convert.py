@@ -32,7 +32,11 @@ def convert(
     keep_accomp: Annotated[bool, typer.Option("--keep-accomp", help="Keep the accompaniment of a mix.")] = False,
     transpose: Annotated[
         str,
-        typer.Option("--transpose", metavar="auto|N", help="Semitones; auto moves by octaves to suit the voice."),
+        typer.Option(
+            "--transpose",
+            metavar="auto|N",
+            help="Semitones; auto suits the voice: speech to its pitch, singing by octaves.",
+        ),
     ] = "auto",
     separate: Annotated[
         bool | None,
