@@ -1,4 +1,4 @@
-"""The table of a voice's sounds: what it keeps of a reference, and what a disguise takes from content tokens."""
+"""The table of a voice's sounds: what it keeps of a reference."""
 
 from __future__ import annotations
 
@@ -51,20 +51,3 @@ def test_tallies_of_parts_add_up_to_that_of_the_whole(table: SoundTable) -> None
     parts = [table.tally(latents[:, a:b], codes[:, a:b]) for a, b in ((0, 70), (70, 200))]
     for of_whole, one, other in zip(table.tally(latents, codes), *parts, strict=True):
         torch.testing.assert_close(of_whole, one + other, atol=1e-4, rtol=1e-4)
-
-
-def test_a_disguise_keeps_what_is_said_and_hides_who_says_it(table: SoundTable) -> None:
-    torch.manual_seed(0)
-    codes = torch.arange(4, CODES).repeat(400, 1)
-    whom = torch.arange(400) % 2 == 0
-    other = table.disguise(codes, whom)
-    assert torch.equal(other[~whom], codes[~whom])
-    assert torch.equal(table.kind[other], table.kind[codes])
-    moved = other[whom]
-    assert (moved != codes[whom]).float().mean() > 0.3
-    # one code is always replaced by the same one within an example, and by another in another
-    twice = table.disguise(torch.tensor([[8] * 50]), torch.tensor([True]))
-    assert len(twice.unique()) == 1
-    # as often as each is used: even codes four times as often as odd ones
-    share = (moved[:, 4] % 2 == 1).float().mean().item()
-    assert share == pytest.approx(0.2, abs=0.1)

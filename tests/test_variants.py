@@ -18,7 +18,7 @@ from unisinger_cli.model.unisinger import UniSinger
 from unisinger_cli.pipeline.condition import from_recording
 from unisinger_cli.stages.sample import as_tensors
 from unisinger_cli.training.curriculum import CURRICULUM, FULL, VARIANTS, stage_at
-from unisinger_cli.training.features import SPEEDS
+from unisinger_cli.training.features import OTHERS
 from unisinger_cli.training.flow import FlowData
 from unisinger_cli.types import Content, Pitch, Timbre
 
@@ -51,7 +51,10 @@ def test_batches_show_what_a_clip_has(masked: bool) -> None:
     config = VARIANTS[FULL if masked else "no-masks"].of(DEBUG)
     clips = [made_clip(name, torch.randn(3, config.timbre.dim)) for name in ("a", "b")]
     clips[1] = ({**clips[1][0], "phonemes": None}, clips[1][1])
-    silence = {"vocal": torch.zeros(1, 64, dtype=torch.int8), "content": torch.zeros(len(SPEEDS), 1, dtype=torch.int16)}
+    silence = {
+        "vocal": torch.zeros(1, 64, dtype=torch.int8),
+        "content": torch.zeros(1 + len(OTHERS), 1, dtype=torch.int16),
+    }
     data = FlowData(clips, silence, config, torch.device("cpu"), size=400, sounds=SoundTable(config))
     data.task_weight.fill_(1.0)
     torch.manual_seed(0)

@@ -8,7 +8,7 @@ from unisinger_cli.model.conditioning import Conditions, masks_of
 from unisinger_cli.model.config import PRESETS, ModelConfig
 from unisinger_cli.model.flow import Flow
 from unisinger_cli.model.unisinger import UniSinger
-from unisinger_cli.training.features import SPEEDS
+from unisinger_cli.training.features import OTHERS
 
 ROW = {
     "id": "x",
@@ -28,7 +28,8 @@ def awake_flow(config: ModelConfig) -> Flow:
     generator = torch.Generator().manual_seed(1)
     network = flow.network
     with torch.no_grad():
-        for weight in (network.latent_out.weight, network.sounds_in.weight):
+        looked_up = (attention.out.weight for attention in network.look_up)
+        for weight in (network.latent_out.weight, network.sounds_in.weight, *looked_up):
             weight.copy_(torch.randn(weight.shape, generator=generator) * 0.1)
         said = network.conditions.sounds.said
         said.copy_(torch.rand(said.shape, generator=generator))
@@ -48,6 +49,9 @@ def conditions(
         content=torch.randint(config.content.codes, (batch, frames), generator=g),
         timbre=torch.nn.functional.normalize(torch.randn(batch, config.timbre.dim, generator=g), dim=-1),
         sounds=torch.randn(batch, len(config.phonemes), config.codec.channels, generator=g),
+        moments=torch.randn(batch, config.flow.moments, config.codec.channels, generator=g),
+        moment_codes=torch.randint(config.content.codes, (batch, config.flow.moments), generator=g),
+        moments_there=torch.rand(batch, config.flow.moments, generator=g) < 0.7,
         pitch=100 + 300 * torch.rand(batch, frames, generator=g),
         score=torch.rand(batch, frames, config.score_dim, generator=g),
         tags=(torch.rand(batch, len(config.tags), generator=g) > 0.7).float(),
@@ -68,7 +72,7 @@ def made_clip(
     tensors = {
         "vocal": torch.zeros(frames, 64, dtype=torch.int8),
         "accomp": torch.zeros(0, dtype=torch.int8),
-        "content": torch.zeros(len(SPEEDS), frames, dtype=torch.int16),
+        "content": torch.zeros(1 + len(OTHERS), frames, dtype=torch.int16),
         "timbre": vectors.half(),
         "phonemes": torch.zeros(frames, dtype=torch.int8),
         "hz": torch.zeros(frames, dtype=torch.float16),

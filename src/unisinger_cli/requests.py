@@ -31,8 +31,8 @@ class SamplerConfig:
     seed: int = 0
     take: int = 0  # another performance of the same song: other noise, the same plan
     steps: int = 16
-    words: float = 2.0  # guidance on lyrics or content
-    voice: float = 5.0  # guidance on the speaker; the field of few voices is weak, and more is needed than for words
+    words: float = 1.0  # guidance on lyrics or content; more tells a conversion more of the source's singer too
+    voice: float = 6.0  # guidance on the speaker; the field of few voices is weak, and more is needed than for words
     accomp: float = 1.5  # guidance on style and harmony
 
     def __post_init__(self) -> None:
@@ -112,7 +112,7 @@ class ConvertRequest:
     source: Path
     target: Voice
     accomp: str = "none"
-    transpose: float | None = None  # semitones; None: moved by octaves to where the target's voice lies
+    transpose: float | None = None  # semitones; None: moved to where the target's voice lies, what is sung by octaves
     separate: bool | None = None  # None: only where the input is a mix
     style: str = ""
     sampler: SamplerConfig = field(default_factory=SamplerConfig)

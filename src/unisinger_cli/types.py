@@ -175,12 +175,22 @@ class Content:
 
 
 @dataclass(frozen=True)
+class Moments:
+    """Single frames of a voice: normalised latents, float32 [m, channels], and the content code of each, int64 [m]."""
+
+    latents: Floats
+    codes: Ints
+
+
+@dataclass(frozen=True)
 class Timbre:
     """A point of the one speaker space: float32 [d], unit length, and what the voice makes of each phoneme: float32
-    [phonemes, channels] (see `model.sounds`), None where that is not known and everybody's is taken."""
+    [phonemes, channels] (see `model.sounds`), and frames of it (see `model.moments`); None where that is not known, and
+    everybody's is taken."""
 
     vector: Floats
     sounds: Floats | None = None
+    moments: Moments | None = None
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,9 @@ class Conditions:
     content: Tensor  # int64 [b, n]
     timbre: Tensor  # [b, timbre dim]
     sounds: Tensor  # [b, phonemes, channels]: see `model.sounds`
+    moments: Tensor  # [b, m, channels] latent frames of the voice: see `model.moments`
+    moment_codes: Tensor  # int64 [b, m] what it says in them
+    moments_there: Tensor  # bool [b, m] which of them there are
     pitch: Tensor  # [b, n] Hz, 0 unvoiced
     score: Tensor  # [b, n, score_dim]
     tags: Tensor  # [b, tags] 0/1

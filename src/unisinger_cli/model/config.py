@@ -59,7 +59,7 @@ class ContentConfig:
     mels: int = 80
     width: int = 192
     blocks: int = 8  # ConvNeXt-like, kernel 7 with growing dilation
-    codes: int = 1024  # codebook size
+    codes: int = 512  # codebook size
     code_dim: int = 32  # width in which codes are looked up
 
 
@@ -88,6 +88,7 @@ class FlowConfig:
     window: int = 512  # latent frames the model was trained on, 11.9 s
     groups: tuple[str, ...] = ("vocal", "accomp")
     task_masks: bool = True  # what a task must not see is nulled; without, only what is not there
+    moments: int = 96  # frames of a reference that can be looked up, at most
     speaker_spaces: int = 1  # maps of a voice: one for all tasks, or 2, of which conversions have the second
 
 

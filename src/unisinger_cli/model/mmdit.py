@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from unisinger_cli.model.blocks import JointBlock, SingleBlock
 from unisinger_cli.model.conditioning import PITCH_FEATURES, ConditionEncoder, Conditions, VoiceMap
 from unisinger_cli.model.config import ModelConfig
+from unisinger_cli.model.moments import Memory, MomentAttention, MomentMemory
 from unisinger_cli.model.ops import rotary_angles, timestep_features
 
 
@@ -32,6 +33,9 @@ class MMDiT(nn.Module):
         self.latent_in = nn.Linear(per_token, d)
         self.frames_in = nn.Linear(flow.patch * (PITCH_FEATURES + config.score_dim), d)
         self.sounds_in = VoiceMap(flow.patch * c, d, flow.speaker_spaces, bias=False)
+        self.moments_in = VoiceMap(c + len(config.phonemes), d, flow.speaker_spaces)
+        self.memory = MomentMemory(d, flow.heads)
+        self.look_up = nn.ModuleList(MomentAttention(d, flow.heads) for _ in range(flow.joint_blocks))
         self.group_in = nn.Linear(len(flow.groups), d)
         self.time = nn.Sequential(nn.Linear(256, d), nn.SiLU(), nn.Linear(d, d))
         self.modulate = nn.Sequential(nn.SiLU(), nn.Linear(d, 6 * d))
@@ -61,10 +65,18 @@ class MMDiT(nn.Module):
         shared = self.modulate(pooled).view(b, 6, -1)
         head_dim = self.config.flow.width // self.config.flow.heads
         angles = rotary_angles(times, head_dim)
-        for joint in self.joint:
+        memory = self._memory(conditions, space)
+        for joint, look_up in zip(self.joint, self.look_up, strict=True):
             tokens, x = joint(tokens, x, shared, (angles, angles[2:]))
+            x = x + look_up(x, memory)
         for single in self.single:
             x = single(x, shared, angles[2:])
         shift, scale = self.modulate_out(torch.nn.functional.silu(pooled))[:, None].chunk(2, dim=-1)
         x = self.latent_out(self.norm_out(x) * (1 + scale) + shift)
         return x.view(b, n, s, c).permute(0, 2, 1, 3)
+
+    def _memory(self, c: Conditions, space: Tensor) -> Memory:
+        """The moments of the voices [b], with what is probably said in each; none without a voice."""
+        said = self.conditions.sounds.said[c.moment_codes]
+        moments = self.moments_in(torch.cat([c.moments, said], dim=-1), space)
+        return self.memory(moments, c.moments_there & c.speaker_on[:, None])

@@ -48,20 +48,6 @@ class SoundTable(nn.Module):
         self.usage.copy_(count[:, 0] / count.sum())
         self.said[:, self.pause] = 0
 
-    def disguise(self, codes: Tensor, whom: Tensor) -> Tensor:
-        """Codes [b, n] as somebody else might have had them: where `whom` [b], each code gives way to a random one of
-        its phoneme, the same one throughout, as often as that is used. What a singer's choice among the codes of a
-        phoneme tells of him is lost.
-        """
-        order = self.kind.argsort(stable=True)
-        below = torch.nn.functional.pad(self.usage[order].double().cumsum(0), (1, 0))
-        size = torch.zeros(self.said.shape[1], dtype=torch.float64, device=codes.device)
-        size = size.index_add(0, self.kind, self.usage.double())
-        first = size.cumsum(0) - size
-        wanted = first[self.kind] + size[self.kind] * torch.rand(len(codes), len(self.kind), device=codes.device)
-        place = torch.searchsorted(below[1:], wanted.clamp_max(1 - 1e-9), right=True).clamp_max(len(order) - 1)
-        return torch.where(whom[:, None], order[place].gather(1, codes), codes)
-
     def tally(self, latents: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
         """Latents [..., n, c] under codes [..., n] -> by phoneme, the sum of what is unusual [..., p, c] and how many
         frames that is [..., p]. Tallies of several recordings add up."""

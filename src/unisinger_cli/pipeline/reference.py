@@ -41,10 +41,21 @@ def _heard(studio: Studio, path: Path) -> Reference:
         if voice.checkpoint != studio.sha256:
             hint = f"save it again: unisinger voice add {voice.name} RECORDING --force; or name its --checkpoint"
             raise ModelError(f"the voice {voice.name} was measured by another checkpoint", hint)
-        sounds = voice.timbre.sounds
-        table = (len(studio.config.phonemes), studio.config.codec.channels)
-        if voice.timbre.vector.size != studio.config.timbre.dim or (sounds is not None and sounds.shape != table):
+        if not _fits(studio, voice.timbre):
             raise InputError(f"{path} says that this checkpoint measured it, and it cannot have: its vector is damaged")
         return Reference(voice.timbre, voice.median_midi)
     recording = read(path, min_seconds=1.0)
     return Reference(studio.timbre([recording]), studio.median_midi([recording]))
+
+
+def _fits(studio: Studio, timbre: Timbre) -> bool:
+    """Whether a voice has the sizes that this checkpoint gives them."""
+    config, sounds, moments = studio.config, timbre.sounds, timbre.moments
+    channels = config.codec.channels
+    return (
+        timbre.vector.size == config.timbre.dim
+        and (sounds is None or sounds.shape == (len(config.phonemes), channels))
+        and (moments is None or moments.latents.shape == (len(moments.codes), channels))
+        and (moments is None or len(moments.codes) <= config.flow.moments)
+        and (moments is None or not len(moments.codes) or int(moments.codes.max()) < config.content.codes)
+    )

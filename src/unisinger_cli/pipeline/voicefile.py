@@ -1,8 +1,8 @@
 """A voice as a file, which may come from anybody: every field is checked for its type and range when it is read.
 
-It is one safetensors file: the tensors "timbre", float32 [d], and "sounds", float32 [phonemes, channels], and JSON in
-the metadata that tells from which recordings it came, by which checkpoint it was measured (a vector means nothing to
-another one), and on what consent it rests.
+It is one safetensors file: the tensors "timbre", float32 [d], "sounds", float32 [phonemes, channels], "moments",
+float32 [m, channels], and "codes", int64 [m], and JSON in the metadata that tells from which recordings it came, by
+which checkpoint it was measured (a vector means nothing to another one), and on what consent it rests.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import numpy as np
 from unisinger_cli.audio import landing
 from unisinger_cli.errors import InputError
 from unisinger_cli.stages.checkup import Checkup
-from unisinger_cli.types import Floats, Timbre
+from unisinger_cli.types import Floats, Ints, Moments, Timbre
 
 FORMAT = "unisinger-voice"
 VERSION = 1
@@ -27,6 +27,12 @@ MOST_BYTES = 1 << 20
 MOST_TEXT = 20_000  # characters of one text; a blend's consent quotes those of its parts
 _MANY = 1000  # recordings, notes
 _WIDEST = 4096  # dimensions of a vector
+_KINDS = {  # of each tensor, in the file and here, and its axes
+    "timbre": ("F32", np.float32, 1),
+    "sounds": ("F32", np.float32, 2),
+    "moments": ("F32", np.float32, 2),
+    "codes": ("I64", np.int64, 1),
+}
 _LOUDEST = 100.0  # standard deviations by which a mean latent can differ from the usual
 
 
@@ -90,8 +96,12 @@ def write_voice(voice: Voice, path: Path) -> None:
 
     about = {"format": FORMAT, "version": str(VERSION), "voice": json.dumps(voice.described(), ensure_ascii=False)}
     with landing([path]) as (temporary,):
-        tensors = {"timbre": voice.timbre.vector, "sounds": voice.timbre.sounds}
-        kept = {name: np.ascontiguousarray(value, np.float32) for name, value in tensors.items() if value is not None}
+        moments = voice.timbre.moments
+        tensors: dict[str, Floats | Ints | None] = {"timbre": voice.timbre.vector, "sounds": voice.timbre.sounds}
+        tensors |= {} if moments is None else {"moments": moments.latents, "codes": moments.codes}
+        kept = {
+            name: np.ascontiguousarray(value, _KINDS[name][1]) for name, value in tensors.items() if value is not None
+        }
         save_file(kept, temporary, metadata=about)
 
 
@@ -117,9 +127,9 @@ def read_voice(path: Path) -> Voice:
             if about.get("version") != str(VERSION):
                 told = repr(about.get("version"))[:40]
                 raise InputError(f"{path} is of version {told}, and this program reads version {VERSION}", hint)
-            vector = _tensor(file, "timbre", 1)
-            sounds = _tensor(file, "sounds", 2) if "sounds" in set(file.keys()) else None
-        return _voice(path.stem, _timbre(vector, sounds), json.loads(about["voice"]))
+            there = set(file.keys())
+            found = {name: _tensor(file, name) for name in _KINDS if name in there or name == "timbre"}
+        return _voice(path.stem, _timbre(**found), json.loads(about["voice"]))
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror or type(error).__name__}") from error
     except (SafetensorError, KeyError, TypeError, ValueError, RecursionError, OverflowError) as error:
@@ -129,24 +139,31 @@ def read_voice(path: Path) -> Voice:
 
 
 # ---------------------------------------------------------------- field by field
-def _tensor(file: Any, name: str, axes: int) -> Floats:
+def _tensor(file: Any, name: str) -> Any:
     """A tensor of an opened file. numpy does not know all kinds that may be there."""
-    shape = file.get_slice(name)
-    if shape.get_dtype() != "F32" or len(shape.get_shape()) != axes:
+    shape, (kind, _, axes) = file.get_slice(name), _KINDS[name]
+    if shape.get_dtype() != kind or len(shape.get_shape()) != axes:
         raise ValueError(f"its {name} is of another kind")
-    tensor: Floats = file.get_tensor(name)
-    return tensor
+    return file.get_tensor(name)
 
 
-def _timbre(vector: Floats, sounds: Floats | None) -> Timbre:
-    """A vector [d] and a table [phonemes, channels] as a point of the speaker space."""
-    if not 1 <= vector.size <= _WIDEST:
+def _timbre(
+    timbre: Floats, sounds: Floats | None = None, moments: Floats | None = None, codes: Ints | None = None
+) -> Timbre:
+    """A vector [d], a table [phonemes, channels] and moments as a point of the speaker space."""
+    if not 1 <= timbre.size <= _WIDEST:
         raise ValueError("its vector has another size")
-    if not np.isfinite(vector).all() or abs(float(np.linalg.norm(vector.astype(np.float64))) - 1) > 0.01:
+    if not np.isfinite(timbre).all() or abs(float(np.linalg.norm(timbre.astype(np.float64))) - 1) > 0.01:
         raise ValueError("its vector is damaged")
     if sounds is not None and not (np.abs(sounds) <= _LOUDEST).all():  # false for what is not finite too
         raise ValueError("its table of sounds is damaged")
-    return Timbre(vector, sounds)
+    if moments is None or codes is None:
+        return Timbre(timbre, sounds)
+    if len(moments) != len(codes) or len(codes) > _MANY:
+        raise ValueError("its moments are not as many as their codes, or too many")
+    if not (np.abs(moments) <= _LOUDEST).all() or not ((codes >= 0) & (codes < 1 << 16)).all():
+        raise ValueError("its moments are damaged")
+    return Timbre(timbre, sounds, Moments(moments, codes))
 
 
 def _voice(name: str, timbre: Timbre, value: Any) -> Voice:

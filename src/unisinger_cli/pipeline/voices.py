@@ -147,4 +147,6 @@ def _require_comparable(voices: Sequence[Voice]) -> None:
 
 
 def _shapes(voice: Voice) -> tuple[tuple[int, ...] | None, ...]:
-    return tuple(None if t is None else t.shape for t in (voice.timbre.vector, voice.timbre.sounds))
+    latents = None if voice.timbre.moments is None else voice.timbre.moments.latents
+    tensors = (voice.timbre.vector, voice.timbre.sounds, latents)
+    return tuple(None if t is None else t.shape for t in tensors)

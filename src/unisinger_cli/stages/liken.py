@@ -1,9 +1,10 @@
-"""What was sung is brought nearer to the reference: the mean latent of each phoneme becomes that of his table.
+"""A song is brought nearer to the reference: the mean latent of each phoneme becomes that of his table.
 
 The flow knows a few hundred voices, and draws an unheard one towards them. How its phonemes differ on the average from
 those of the reference can be counted, and is added back, as in voice conversion by mapped means (Stylianou et al. 1998,
 IEEE Trans. Speech Audio Process. 6(2)), in the codec's latents, which are smooth enough for it. What changes from one
-moment to the next stays the flow's.
+moment to the next stays the flow's. Conversions are left as they are: there it gained nothing, and cost pitch
+(models/LOG.md).
 """
 
 from __future__ import annotations
@@ -24,34 +25,29 @@ _BLOCK = 4096  # latent frames that are worked on at a time
 
 
 def likened(model: UniSinger, vocal: Tape, condition: Condition) -> Tape:
-    """Normalised latents [channels, n] of a vocal -> the same, nearer to the reference; unchanged where none is, or
-    nothing is known of its sounds."""
+    """Normalised latents [channels, n] of a vocal -> the same, nearer to the reference; unchanged where no phonemes are
+    sung, where there is no reference, or nothing is known of its sounds."""
     import torch
 
-    if condition.timbre is None or condition.timbre.sounds is None:
+    if condition.timbre is None or condition.timbre.sounds is None or condition.phonemes is None:
         return vocal
     table, device = model.flow.network.conditions.sounds, model.codec.latent_mean.device
-    symbols = condition.content if condition.content is not None else condition.phonemes
-    assert symbols is not None  # every task sings something
-    spelt = condition.content is None
+    phonemes = condition.phonemes
 
     def block(start: int) -> tuple[torch.Tensor, torch.Tensor]:
         stop = min(start + _BLOCK, vocal.length)
-        names = torch.from_numpy(np.asarray(symbols[start:stop], dtype=np.int64)).to(device)
+        names = torch.from_numpy(np.asarray(phonemes[start:stop], dtype=np.int64)).to(device)
         return torch.from_numpy(vocal.read(start, stop).T.copy()).to(device), names
 
     with torch.inference_mode():
-        tally = table.tally_spelt if spelt else table.tally
-        tallies = [tally(*block(start)) for start in range(0, vocal.length, _BLOCK)]
+        tallies = [table.tally_spelt(*block(start)) for start in range(0, vocal.length, _BLOCK)]
         sums, counts = (sum(part) for part in zip(*tallies, strict=True))
         wanted = torch.from_numpy(condition.timbre.sounds).to(device)
         change = (wanted - table.settle(sums, counts))[None]
-        along = table.along_phonemes if spelt else table.along_codes
         made = Tape(vocal.channels, vocal.rate)
         for start in range(0, vocal.length, _BLOCK):
             latents, names = block(start)
-            moved = along(change, names[None])[0]
-            if spelt:
-                moved[names == table.pause] = 0
+            moved = table.along_phonemes(change, names[None])[0]
+            moved[names == table.pause] = 0
             made.append((latents + moved).T.cpu().numpy())
     return made

@@ -82,12 +82,22 @@ def as_tensors(model: UniSinger, c: Condition, frames: int) -> Conditions:
         timbre[0] = torch.from_numpy(c.timbre.vector)
     if c.timbre is not None and c.timbre.sounds is not None:
         sounds[0] = torch.from_numpy(c.timbre.sounds)
+    most = config.flow.moments
+    moments, codes = torch.zeros(1, most, config.codec.channels), torch.zeros(1, most, dtype=torch.long)
+    there = 0
+    if c.timbre is not None and c.timbre.moments is not None:
+        there = len(c.timbre.moments.codes)
+        moments[0, :there] = torch.from_numpy(c.timbre.moments.latents)
+        codes[0, :there] = torch.from_numpy(c.timbre.moments.codes)
     return Conditions(
         task=torch.tensor([c.task], device=device),
         phonemes=clocked(c.phonemes, config.phonemes.index("_"), torch.long),
         content=clocked(c.content, 0, torch.long),
         timbre=timbre.to(device),
         sounds=sounds.to(device),
+        moments=moments.to(device),
+        moment_codes=codes.to(device),
+        moments_there=(torch.arange(most, device=device) < there)[None],
         pitch=clocked(c.pitch, 0.0, torch.float32),
         score=clocked(c.score, 0.0, torch.float32, config.score_dim),
         tags=tags.to(device),

@@ -11,7 +11,7 @@ import numpy as np
 from unisinger_cli.audio import mono_at
 from unisinger_cli.errors import InputError
 from unisinger_cli.stages.content import voice_gain
-from unisinger_cli.types import Audio, Floats, Timbre
+from unisinger_cli.types import Audio, Floats, Moments, Timbre
 
 if TYPE_CHECKING:
     import torch
@@ -48,12 +48,13 @@ def sounding(audio: Audio, rate: int) -> Floats:
 
 @dataclass(frozen=True)
 class Heard:
-    """What a recording tells of its voice: unit vectors of its 4 s windows in order, float32 [k, d], and a tally of
-    what it makes of phonemes, float32 [phonemes, channels] and [phonemes] (see `model.sounds`)."""
+    """What a recording tells of its voice: unit vectors of its 4 s windows in order, float32 [k, d], a tally of what it
+    makes of phonemes, float32 [phonemes, channels] and [phonemes] (see `model.sounds`), and moments of it."""
 
     vectors: Floats
     sums: Floats
     counts: Floats
+    moments: Moments
 
 
 def _batches(model: UniSinger, audio: Audio) -> Iterator[torch.Tensor]:
@@ -93,16 +94,18 @@ def listen(model: UniSinger, audio: Audio) -> Heard:
     """Hear a recording of a voice alone. Raises InputError where less than half a second sounds."""
     import torch
 
-    vectors, tallies = [], []
+    vectors, tallies, moments = [], [], []
     table = model.flow.network.conditions.sounds
     with torch.inference_mode():
         for batch in _batches(model, audio):
             vectors.append(model.timbre(batch).cpu().numpy())
-            tallies.append(
-                [t.sum(0).cpu().numpy() for t in table.tally(model.codec.encode(batch), model.content(batch))]
-            )
+            latents, codes = model.codec.encode(batch), model.content(batch)
+            tallies.append([t.sum(0).cpu().numpy() for t in table.tally(latents, codes)])
+            said = table.kind[codes] != table.pause
+            moments.append(Moments(latents[said].cpu().numpy(), codes[said].cpu().numpy()))
     sums, counts = (np.sum(of_all, axis=0) for of_all in zip(*tallies, strict=True))
-    return Heard(np.concatenate(vectors), sums, counts)
+    whole = Moments(*(np.concatenate([getattr(m, name) for m in moments]) for name in ("latents", "codes")))
+    return Heard(np.concatenate(vectors), sums, counts, spread([whole], [1.0], model.config.flow.moments))
 
 
 def voice(recordings: Sequence[Heard]) -> Timbre:
@@ -113,7 +116,25 @@ def voice(recordings: Sequence[Heard]) -> Timbre:
     from unisinger_cli.model.sounds import SoundTable
 
     sums, counts = (torch.from_numpy(sum(t)) for t in zip(*((h.sums, h.counts) for h in recordings), strict=True))
-    return Timbre(middle(np.concatenate([h.vectors for h in recordings])), SoundTable.settle(sums, counts).numpy())
+    moments = [h.moments for h in recordings]
+    lengths = [len(m.codes) for m in moments]
+    return Timbre(
+        middle(np.concatenate([h.vectors for h in recordings])),
+        SoundTable.settle(sums, counts).numpy(),
+        spread(moments, lengths, max(lengths)),
+    )
+
+
+def spread(parts: Sequence[Moments], weights: Sequence[float], most: int) -> Moments:
+    """At most `most` moments, of each part its share by weight, evenly spread over it."""
+    total = sum(weights) or 1.0
+    taken = []
+    for part, weight in zip(parts, weights, strict=True):
+        count = min(len(part.codes), int(most * weight / total + 0.5))
+        place = ((np.arange(count) + 0.5) * len(part.codes) / max(1, count)).astype(int)
+        taken.append(Moments(part.latents[place], part.codes[place]))
+    latents, codes = (np.concatenate([getattr(one, name) for one in taken])[:most] for name in ("latents", "codes"))
+    return Moments(latents, codes)
 
 
 def timbre(model: UniSinger, recordings: Sequence[Audio]) -> Timbre:
@@ -125,9 +146,12 @@ def blend(parts: Sequence[Timbre], weights: Sequence[float]) -> Timbre:
     """The weighted mean of voices. Raises InputError where they cancel each other out."""
     vector = middle(np.stack([part.vector for part in parts]), weights)
     tables = [part.sounds for part in parts if part.sounds is not None]
-    if len(tables) < len(parts):
-        return Timbre(vector)
-    return Timbre(vector, np.average(tables, axis=0, weights=weights).astype(np.float32))
+    moments = [part.moments for part in parts if part.moments is not None]
+    return Timbre(
+        vector,
+        np.average(tables, axis=0, weights=weights).astype(np.float32) if len(tables) == len(parts) else None,
+        spread(moments, weights, max(len(m.codes) for m in moments)) if len(moments) == len(parts) else None,
+    )
 
 
 def middle(vectors: Floats, weights: Sequence[float] | None = None) -> Floats:

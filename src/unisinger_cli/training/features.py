@@ -21,13 +21,14 @@ from unisinger_cli.model.checkpoint import load_checkpoint
 from unisinger_cli.model.config import PRESETS
 from unisinger_cli.model.unisinger import UniSinger
 from unisinger_cli.stages.content import voice_gain
-from unisinger_cli.training.content import change_speed
 from unisinger_cli.training.dataset import AudioBank, Row, fit_track, label_frames, load_audio, read_packs, read_shards
+from unisinger_cli.training.revoice import revoiced
 from unisinger_cli.training.warp import warped
 
 SILENCE = "silence.safetensors"
 LATENT_STEP = 1 / 30  # of an int8 latent: a thirtieth of a standard deviation
-SPEEDS = (1.0, 0.84, 0.92, 1.1, 1.2)  # content is read from the clip at these speeds, and put back on its clock
+# Content is read from the clip, and from what others would have sung: (times the pitch, times the formants) of each.
+OTHERS = ((1.0, 0.87), (1.0, 1.15), (1.5, 1.08), (0.67, 0.93))
 _CHUNK_SECONDS = 4.0  # of a timbre vector
 
 
@@ -35,18 +36,13 @@ def _to_int8(latent: Tensor) -> Tensor:
     return (latent / LATENT_STEP).round().clamp(-127, 127).to(torch.int8)
 
 
-def content_variants(model: UniSinger, audio: Tensor) -> Tensor:
-    """Tokens of a clip [1, l] heard at each of SPEEDS, on the clip's own clock: int16 [variants, n]."""
-    hop = model.config.codec.hop
-    n = audio.shape[1] // hop
-    rows = []
-    for speed in SPEEDS:
-        frames = max(1, int(n / speed))
-        rate = torch.tensor([speed], device=audio.device)
-        tokens = model.content(audio if speed == 1.0 else change_speed(audio, rate, frames * hop))[0]
-        back = ((torch.arange(n, device=audio.device) + 0.5) / speed).long().clamp_max(len(tokens) - 1)
-        rows.append(tokens[back])
-    return torch.stack(rows).to(torch.int16)
+def content_variants(model: UniSinger, audio: Tensor, hz: Tensor) -> Tensor:
+    """Tokens of a clip [1, l] with this F0 [n], as it is and in the voice of each of OTHERS: int16 [variants, n]."""
+    drawn = torch.Generator(audio.device).manual_seed(0)
+    pitch, formants = torch.tensor(OTHERS, device=audio.device).T
+    tracks = hz.to(audio.device).float().expand(len(OTHERS), -1)
+    others = revoiced(audio.expand(len(OTHERS), -1), tracks, pitch, formants, model.config.codec.rate, drawn)
+    return model.content(torch.cat([audio, others])).to(torch.int16)
 
 
 def timbre_chunks(model: UniSinger, audio: Tensor) -> Tensor:
@@ -67,7 +63,7 @@ def encode_clip(
     return {
         "vocal": _to_int8(model.codec.encode(level)[0]),
         "accomp": _to_int8(model.codec.encode(accomp)[0]) if accomp is not None else torch.zeros(0, dtype=torch.int8),
-        "content": content_variants(model, level),
+        "content": content_variants(model, level, hz),
         "timbre": timbre_chunks(model, level).half(),
         "phonemes": phonemes.to(torch.int8),
         "hz": hz.half(),

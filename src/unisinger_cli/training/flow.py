@@ -25,7 +25,9 @@ Clip = tuple[Row, dict[str, Tensor]]
 
 _STRETCHES = 4  # of a speaker that make a reference, at most
 _MOVED = 0.3  # length of the noise beside a unit vector: two recordings of a person are further apart than that
-_DISGUISED = 0.5  # share of examples whose content tokens are somebody else's: a singer must not be read off them
+_UNNAMED = 0.4  # share of examples without the vector: an unheard voice is not on the list, and its sounds must do
+_SPAN = (4.0, 30.0)  # seconds of a reference that moments are taken from
+_APART = 8  # latent frames between a moment and what is being learned, at least
 _WARPED = 0.5  # how often a warped recording is drawn beside the recording itself
 
 
@@ -88,6 +90,7 @@ class FlowData:
             sounds.fit(self.vocal.float() * LATENT_STEP, self.content[0].long(), self.phonemes)
         self.sounds = sounds
         self._number_speakers(clips, device)
+        self._gather_moments(rows, lengths, starts, device)
         self._lay_tracks(rows, lengths, starts, tags, device)
 
     def _number_speakers(self, clips: list[Clip], device: torch.device) -> None:
@@ -180,11 +183,10 @@ class FlowData:
         conditions = Conditions(
             task=task,
             phonemes=phonemes.clamp_min(0),
-            content=self.sounds.disguise(
-                self.content[variant, index].long(), torch.rand(b, device=device) < _DISGUISED
-            ),
+            content=self.content[variant, index].long(),
             timbre=timbre,
             sounds=sounds,
+            **self._moments(self.speaker[track], index),
             pitch=self.hz[index],
             score=self.score[index].float(),
             tags=self.tags[track],
@@ -204,10 +206,42 @@ class FlowData:
         )
         heard = torch.arange(_STRETCHES, device=device) <= torch.randint(_STRETCHES, (b, 1), device=device)
         mean = nn.functional.normalize((self.timbre[pick] * heard[..., None]).sum(1), dim=-1)
-        moved = mean + _MOVED * torch.randn_like(mean) / mean.shape[-1] ** 0.5
+        moved = nn.functional.normalize(mean + _MOVED * torch.randn_like(mean) / mean.shape[-1] ** 0.5, dim=-1)
+        moved = moved * (torch.rand(b, 1, device=device) >= _UNNAMED)
         sums = (self.sums[pick].float() * heard[..., None, None]).sum(1)
         counts = (self.counts[pick] * heard[..., None]).sum(1)
-        return nn.functional.normalize(moved, dim=-1), self.sounds.settle(sums, counts)
+        return moved, self.sounds.settle(sums, counts)
+
+    def _gather_moments(self, rows: list[Row], lengths: list[int], starts: Any, device: torch.device) -> None:
+        """The frames of each speaker in which something is said, one speaker after the other."""
+        own: list[list[Tensor]] = [[] for _ in self.speaker_id]
+        silent = self.sounds.kind == self.sounds.pause
+        speaking = ~silent.to(device)[self.content[0].long()].cpu()
+        for row, start, length in zip(rows, starts.tolist(), lengths, strict=True):
+            own[self.speaker_id[row["speaker"]]].append(start + speaking[start : start + length].nonzero()[:, 0])
+        frames = [torch.cat(pieces) for pieces in own]
+        self.moment_frames = torch.cat([*frames, torch.zeros(1, dtype=torch.long)]).to(device)
+        self.moment_count = torch.tensor([len(f) for f in frames], device=device)
+        self.moment_first = self.moment_count.cumsum(0) - self.moment_count
+
+    def _moments(self, who: Tensor, index: Tensor) -> dict[str, Tensor]:
+        """Moments of each speaker [b], out of one stretch of what is known of him; those that lie in the window itself
+        (frames `index` [b, n]) are not there, for they would give away what is to be learned."""
+        device, b, most = who.device, len(who), self.config.flow.moments
+        low, high = (seconds * self.config.codec.frame_rate for seconds in _SPAN)
+        count = self.moment_count[who, None]
+        span = torch.minimum(low + (high - low) * torch.rand(b, 1, device=device).square(), count)
+        begin = torch.rand(b, 1, device=device) * (count - span)
+        place = (begin + span * torch.rand(b, most, device=device)).long().clamp_max((count - 1).clamp_min(0))
+        frames = self.moment_frames[self.moment_first[who, None] + place]
+        near = ((frames[:, :, None] - index[:, None, ::_APART]).abs() < 2 * _APART).any(-1)
+        known = torch.rand(b, 1, device=device) * most  # of short references there are fewer
+        there = (torch.arange(most, device=device) < known.clamp_min(16)) & ~near & (count > 0)
+        return {
+            "moments": self.vocal[frames].float() * LATENT_STEP,
+            "moment_codes": self.content[0, frames].long(),
+            "moments_there": there,
+        }
 
 
 class FlowLoss(nn.Module):
