@@ -1,8 +1,7 @@
 """Phonetic content of a voice, bottlenecked by vector quantisation, on the latent clock.
 
 Takes the part of the paper's HuBERT + VQ branch (arXiv 2606.07015, "semantic tokens"), trained by us: the codebook is
-small enough that a singer's identity does not fit through it. The same backbone, read before the bottleneck,
-is the aligner's acoustic model.
+small enough that a singer's identity hardly fits through it.
 
 Shapes: b batch, l samples, n latent frames, d width, k codes.
 """
