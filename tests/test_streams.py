@@ -108,6 +108,7 @@ def test_a_bar_shows_names_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
 
     terminal = Terminal()
     monkeypatch.setattr("sys.stderr", terminal)
+    monkeypatch.setattr(output, "screen", output.Screen())  # not as another test left it
     monkeypatch.setenv("TERM", "xterm")
     with output.progress() as bar:
         bar.stage("listening to a[b]\x1b[2J.wav")

@@ -86,9 +86,9 @@ class FlowConfig:
     mlp_condition: int = 2  # the same, condition stream
     patch: int = 2  # latent frames per token
     window: int = 512  # latent frames the model was trained on, 11.9 s
+    moments: int = 96  # frames of a reference that can be looked up, at most
     groups: tuple[str, ...] = ("vocal", "accomp")
     task_masks: bool = True  # what a task must not see is nulled; without, only what is not there
-    moments: int = 96  # frames of a reference that can be looked up, at most
     speaker_spaces: int = 1  # maps of a voice: one for all tasks, or 2, of which conversions have the second
 
 
