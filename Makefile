@@ -39,7 +39,7 @@ bench: .venv/.song ## set up, then show how long a song and a conversion take on
 		--force -o out/bench.converted.wav
 
 test: lint ## set up, then run the linters and every test
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile
 
 torture: .venv/.test ## kill batches, and throw random files at every reader, for half an hour
 	$(BIN)/pytest -m torture
