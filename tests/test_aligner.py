@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -35,18 +36,16 @@ def untimed_pack(folder: Path, words: list[str]) -> dict[str, list[list[object]]
     return true
 
 
+def teach(place: Path, report: Callable[[str], None]) -> None:
+    where = torch.device("cpu")
+    train_aligner(PRESETS["debug"], [place / "pack"], place / "out", device=where, workers=1, report=report)
+
+
 def test_boundaries_are_found(tmp_path: Path) -> None:
     words = ["sa si sa", "si sa_si", "sa sa si si", "si_sa si", "sa_si_sa si", "si si sa"]
     true = untimed_pack(tmp_path / "pack", words)
     said: list[str] = []
-    train_aligner(
-        PRESETS["debug"],
-        [tmp_path / "pack"],
-        tmp_path / "out",
-        device=torch.device("cpu"),
-        workers=1,
-        report=said.append,
-    )
+    teach(tmp_path, said.append)
     lines = (tmp_path / "out" / "alignments.jsonl").read_text(encoding="utf-8").splitlines()
     found = {row["id"]: row["spans"] for row in map(json.loads, lines)}
     assert found.keys() == true.keys()  # a test clip is aligned too
@@ -101,11 +100,4 @@ def test_a_discriminant_is_the_likelihood_of_gaussians() -> None:
 def test_nothing_to_learn_from(tmp_path: Path) -> None:
     untimed_pack(tmp_path / "pack", ["sa"])
     with pytest.raises(ValueError, match="no transcribed clip outside of the test split"):
-        train_aligner(
-            PRESETS["debug"],
-            [tmp_path / "pack"],
-            tmp_path / "out",
-            device=torch.device("cpu"),
-            workers=1,
-            report=lambda text: None,
-        )
+        teach(tmp_path, lambda text: None)
