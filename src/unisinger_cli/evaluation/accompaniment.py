@@ -79,7 +79,7 @@ def _accompany(bench: Bench, i: int, source: Clip, reference: Clip) -> tuple[_Ma
 
 
 def _scores(made: Sequence[_Made], items: Sequence[Item]) -> tuple[Score, ...]:
-    own = [chroma_agreement(one.vocal, one.accomp) for one in made]
+    own = [item.values["harmony"] for item in items]
     others = [mean(chroma_agreement(one.vocal, two.accomp) for two in made if two is not one) for one in made]
     pairs = [(a, b) for a, b in zip(own, others, strict=True) if a is not None and b is not None]
     above = float(np.mean([a > b for a, b in pairs])) if pairs else None

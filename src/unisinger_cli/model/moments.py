@@ -14,9 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-Memory = tuple[
-    Tensor, Tensor, Tensor
-]  # keys and values [b, h, 1 + m, d/h], and which of them are there [b, 1, 1, 1 + m]
+# keys and values [b, h, 1 + m, d/h], and which of them are there [b, 1, 1, 1 + m]
+Memory = tuple[Tensor, Tensor, Tensor]
 
 
 class MomentMemory(nn.Module):

@@ -52,10 +52,13 @@ def _fits(studio: Studio, timbre: Timbre) -> bool:
     """Whether a voice has the sizes that this checkpoint gives them."""
     config, sounds, moments = studio.config, timbre.sounds, timbre.moments
     channels = config.codec.channels
-    return (
-        timbre.vector.size == config.timbre.dim
-        and (sounds is None or sounds.shape == (len(config.phonemes), channels))
-        and (moments is None or moments.latents.shape == (len(moments.codes), channels))
-        and (moments is None or len(moments.codes) <= config.flow.moments)
-        and (moments is None or not len(moments.codes) or int(moments.codes.max()) < config.content.codes)
-    )
+    if timbre.vector.size != config.timbre.dim:
+        return False
+    if sounds is not None and sounds.shape != (len(config.phonemes), channels):
+        return False
+    if moments is None:
+        return True
+    count = len(moments.codes)
+    if count > config.flow.moments or moments.latents.shape != (count, channels):
+        return False
+    return count == 0 or int(moments.codes.max()) < config.content.codes
