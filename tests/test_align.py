@@ -49,6 +49,33 @@ def test_best_of_all_paths(seed: int, frames: int, sounds: int, ends: bool, betw
     assert made == pytest.approx(brute_force(scores, symbols, least), abs=1e-4)
 
 
+@settings(deadline=None, max_examples=60)
+@given(st.integers(0, 10**6), st.integers(4, 8), st.lists(st.integers(1, 3), min_size=1, max_size=3))
+def test_every_symbol_keeps_to_its_frames_and_to_its_length(seed: int, frames: int, least: list[int]) -> None:
+    """Against every path, where some symbols are longer than others and times are known beforehand."""
+    assume(frames >= sum(least))
+    rng = np.random.default_rng(seed)
+    scores = rng.normal(size=(frames, 5))
+    symbols = [(1 + int(rng.integers(4)), False) for _ in least]
+    edges = [0, *np.cumsum(least)[:-1].tolist(), frames]  # one path that surely is allowed
+    within = [(max(0, a - int(rng.integers(3))), b + int(rng.integers(3))) for a, b in itertools.pairwise(edges)]
+    spans = align(scores, symbols, least, within)
+    paths = []
+    for cuts in itertools.combinations(range(1, frames), len(least) - 1):
+        parts = list(itertools.pairwise([0, *cuts, frames]))
+        fits = zip(parts, least, within, strict=True)
+        if all(b - a >= n and first <= a and b <= last for (a, b), n, (first, last) in fits):
+            paths.append(sum(float(scores[a:b, s].sum()) for (a, b), (s, _) in zip(parts, symbols, strict=True)))
+    assert all(b - a >= n for (_, a, b), n in zip(spans, least, strict=True))
+    assert all(first <= a and b <= last for (_, a, b), (first, last) in zip(spans, within, strict=True))
+    assert sum(float(scores[a:b, s].sum()) for s, a, b in spans) == pytest.approx(max(paths))
+
+
+def test_times_that_cannot_be_kept_are_left_by_as_little_as_may_be() -> None:
+    spans = align(np.zeros((6, 2)), [(0, False), (1, False)], within=[(0, 5), (5, 5)])
+    assert spans == [(0, 0, 5), (1, 5, 6)]
+
+
 def test_the_same_sound_twice_is_two_spans() -> None:
     assert align(np.zeros((4, 2)), [(1, False), (1, False)], least=2) == [(1, 0, 2), (1, 2, 4)]
 

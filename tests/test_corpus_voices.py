@@ -62,6 +62,15 @@ def test_sung_syllables_have_times(tmp_path: Path) -> None:
     assert found[1][2] == pytest.approx(1.05) and found[3][2] == pytest.approx(1.7)  # where the region ends
 
 
+@pytest.mark.parametrize("kind", ["words", "phrases"])
+def test_times_of_words_are_those_of_their_first_and_last_phonemes(tmp_path: Path, kind: str) -> None:
+    sung = clip(tmp_path, set="makam_acapella", language="tr", text="gel o", **{kind: [[0.5, 1.5, "gel"], [2, 3, "o"]]})
+    assert labels(sung) == [
+        ("_", None, None), ("g", 0.5, None), ("e", None, None), ("l", None, 1.5), ("_", None, None),
+        ("o", 2, 3), ("_", None, None),
+    ]  # fmt: skip
+
+
 def test_times_can_be_left_out(tmp_path: Path) -> None:
     oto = [["- か", 500, 200, -550, 100, 40]]
     sung = clip(tmp_path, set="vb_kumi_ja", language="ja", text="か", oto=oto, romaji="ka")

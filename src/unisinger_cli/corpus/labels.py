@@ -1,7 +1,7 @@
 """What is said in a recording: phonemes from its text, and their times where the corpus gives them.
 
-A label is [symbol, start, end] in seconds, or [symbol, None, None] until the aligner has timed it. An untimed "_" marks
-where a pause may be.
+A label is [symbol, start, end] in seconds, with None for what the aligner has to find: of a word or a phrase whose
+times are given, the first phoneme has its start and the last one its end. An untimed "_" marks where a pause may be.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ def labels(clip: Clip, timed: bool = True) -> list[Label] | None:
         return None  # its aliases name parts of syllables, its text is of mixed notation
     if timed and clip.oto and clip.romaji:
         return _from_oto(clip)
-    if clip.words:
-        return _timed_words(clip)
-    text = " ".join(t for _, _, t in clip.phrases) if clip.phrases else clip.text
+    if clip.words or clip.phrases:
+        return _within(clip.words or clip.phrases, clip.language)
+    text = clip.text
     if not text or (clip.set == "alphanumeric" and "address" in clip.path.stem and re.search(r"\d\d", text)):
         return None  # a house number may have been read in several ways
     return _untimed(text, clip.language)
@@ -48,9 +48,19 @@ def _untimed(text: str, language: str) -> list[Label] | None:
     return found
 
 
-def _timed_words(clip: Clip) -> list[Label] | None:
-    """Word times alone are not phoneme times: the words in order, with pauses allowed between them."""
-    return _untimed(" ".join(text for _, _, text in clip.words), clip.language)
+def _within(spans: Sequence[tuple[float, float, str]], language: str) -> list[Label] | None:
+    """Words or phrases (start, end, text): what is said between these times."""
+    found: list[Label] = [("_", None, None)]
+    for start, end, text in spans:
+        said = _untimed(text, language)
+        if said is None:
+            return None
+        said = said[1:-1]
+        if said:
+            said[0] = (said[0][0], start, said[0][2])
+            said[-1] = (*said[-1][:2], end)
+            found += [*said, ("_", None, None)]
+    return found
 
 
 def _from_oto(clip: Clip) -> list[Label]:

@@ -10,18 +10,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+_OUTSIDE = 1e4  # nats that a frame outside costs, more than any two symbols are apart
+
 
 def align(
-    scores: NDArray[np.floating[Any]], symbols: Sequence[tuple[int, bool]], least: int = 1
+    scores: NDArray[np.floating[Any]],
+    symbols: Sequence[tuple[int, bool]],
+    least: int | Sequence[int] = 1,
+    within: Sequence[tuple[int, int]] | None = None,
 ) -> list[tuple[int, int, int]]:
     """Best path through a left-to-right model by dynamic programming (Viterbi).
 
-    Every symbol (id, may be skipped) takes `least` frames or more, in order, one that may be skipped one or more;
-    together they cover all frames. Two optional symbols must not be neighbours.
+    Every symbol (id, may be skipped) takes `least` frames (one number for all, or one for each) or more, in order, one
+    that may be skipped one or more; together they cover all frames. Two optional symbols must not be neighbours.
 
     Args:
         scores: log-likelihoods [t frames, ids].
         symbols: what is said, in order.
+        within: of each symbol, the frames [first, last) that it should keep to. Where it cannot, it leaves them as
+            little as may be.
     Returns:
         (id, first frame, frame after the last) of the symbols that were used.
     Raises:
@@ -29,15 +36,18 @@ def align(
     """
     if any(a and b for (_, a), (_, b) in pairwise(symbols)):
         raise ValueError("two optional symbols in a row")
-    needed = least * sum(not skip for _, skip in symbols)
+    length = np.where([skip for _, skip in symbols], 1, least).astype(np.int64)  # of each symbol, at least
+    needed = sum(length[i] for i, (_, skip) in enumerate(symbols) if not skip)
     if not symbols or needed > len(scores):
         raise ValueError(f"{len(symbols)} symbols need {needed} frames, and there are {len(scores)}")
-    owner = np.repeat(
-        np.arange(len(symbols)), [1 if skip else least for _, skip in symbols]
-    )  # the symbol of each state
+    owner = np.repeat(np.arange(len(symbols)), length)  # the symbol of each state
     optional = np.array([skip for _, skip in symbols])[owner]
     emission = scores[:, np.array([i for i, _ in symbols])[owner]].astype(np.float64)  # t, states
     frames, states = emission.shape
+    if within is not None:
+        first, last = np.array(within).T[:, owner]
+        frame = np.arange(frames)[:, None]
+        emission -= _OUTSIDE * ((frame < first) | (frame >= last))
     leap = np.full(states, -np.inf)  # over the optional state just before
     leap[2:][optional[1:-1]] = 0.0
     best = np.full(states + 2, -np.inf)  # two states before the first, from which nothing comes

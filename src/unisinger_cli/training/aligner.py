@@ -11,10 +11,10 @@ from it (Atal, JASA 55, 1974), for a voice and a room differ more from others th
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import partial
 from itertools import pairwise
 from multiprocessing import get_context
 from pathlib import Path
@@ -24,14 +24,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unisinger_cli.model.config import ModelConfig
+from unisinger_cli.model.config import VOWELS, ModelConfig
 from unisinger_cli.model.ops import LogMel
 from unisinger_cli.stages.align import align
 from unisinger_cli.training.dataset import AudioBank, Row, label_frames, load_audio, read_packs
 
 _FINER = 2  # frames here in one of the latent clock
-_LEAST = 2  # frames that a phoneme takes at least
+_LEAST, _LEAST_SUNG = 2, 6  # frames that a phoneme takes at least, and a vowel in a song: as long as a short note
 _ROUNDS = 15
+_LOOSE = 0.15  # seconds by which the times of words and phrases may be wrong
 _SILENT, _QUIET = 32.0, 3.0  # dB below the loud frames of a recording; nats that such a level adds to the pause
 _RIDGE = 0.01  # of the mean variance, added to each
 
@@ -39,19 +40,23 @@ _RIDGE = 0.01  # of the mean variance, added to each
 @dataclass
 class Clip:
     """A transcribed recording in frames. `mel` [t, m], free of its mean; `quiet` [t]; `symbols`: (phoneme, whether it
-    may be skipped), in order. `labels` [t]: the phoneme of each frame, -1 where nothing is known."""
+    may be skipped), in order, how many frames each takes at `least`, and `within` which of them it must lie. `labels`
+    [t]: the phoneme of each frame, -1 where nothing is known."""
 
     row: Row
     mel: Tensor
     quiet: Tensor
     symbols: list[tuple[int, bool]]
+    least: list[int]
+    within: list[tuple[int, int]]
     labels: Tensor
     given: bool  # the corpus says when its phonemes sound
 
     @property
     def fits(self) -> bool:
         """Whether there are frames for all phonemes; else the transcript cannot be right."""
-        return _LEAST * sum(not optional for _, optional in self.symbols) <= len(self.mel)
+        taken = (least for (_, optional), least in zip(self.symbols, self.least, strict=True) if not optional)
+        return sum(taken) <= len(self.mel)
 
 
 def read_clips(rows: Sequence[Row], bank: AudioBank, config: ModelConfig) -> Iterator[Clip]:
@@ -66,9 +71,24 @@ def read_clips(rows: Sequence[Row], bank: AudioBank, config: ModelConfig) -> Ite
         level = 10 * (audio.view(-1, hop).square().mean(1).cpu() + 1e-10).log10()
         quiet = level < torch.quantile(level, 0.95) - _SILENT
         symbols = [(ids[symbol], symbol == "_") for symbol, _, _ in row["phonemes"]]
-        given = any(start is not None for _, start, _ in row["phonemes"])
+        least = [
+            _LEAST_SUNG if row["kind"] == "song" and symbol in VOWELS else _LEAST for symbol, _, _ in row["phonemes"]
+        ]
+        within = bounds(row, len(mel), frame_rate)
+        given = all(start is not None for _, start, _ in row["phonemes"])
         known = torch.from_numpy(label_frames(row, len(mel), frame_rate, ids)) if given else spread(symbols, quiet)
-        yield Clip(row, mel - mel.mean(0), quiet, symbols, known, given)
+        yield Clip(row, mel - mel.mean(0), quiet, symbols, least, within, known, given)
+
+
+def bounds(row: Row, frames: int, frame_rate: float) -> list[tuple[int, int]]:
+    """The frames [first, last) within which each phoneme must lie: what comes after a time that is known comes later,
+    and what comes before it earlier."""
+    first, last = np.zeros(len(row["phonemes"])), np.full(len(row["phonemes"]), float(frames))
+    for i, (_, start, end) in enumerate(row["phonemes"]):
+        first[i] = 0 if start is None else (start - _LOOSE) * frame_rate
+        last[i] = frames if end is None else (end + _LOOSE) * frame_rate
+    first, last = np.maximum.accumulate(first), np.minimum.accumulate(last[::-1])[::-1]
+    return [(math.floor(a), math.ceil(b)) for a, b in zip(first, last, strict=True)]
 
 
 def spread(symbols: Sequence[tuple[int, bool]], quiet: Tensor) -> Tensor:
@@ -98,6 +118,12 @@ def discriminant(frames: Tensor, labels: Tensor, classes: int) -> tuple[Tensor, 
     return weight, -0.5 * (mean.T * weight).sum(0)
 
 
+def _align(
+    scores: np.ndarray, symbols: list[tuple[int, bool]], least: list[int], within: list[tuple[int, int]]
+) -> list[tuple[int, int, int]]:
+    return align(scores, symbols, least, within)
+
+
 def refine(clips: Sequence[Clip], classes: int, pause: int, pool: ProcessPoolExecutor) -> float:
     """Estimate, and align by it every clip whose times are not given; returns the share of frames that changed.
 
@@ -116,7 +142,8 @@ def refine(clips: Sequence[Clip], classes: int, pause: int, pool: ProcessPoolExe
             yield likely.numpy()
 
     changed = total = 0
-    aligned = pool.map(partial(align, least=_LEAST), scores(), [clip.symbols for clip in sought], chunksize=16)
+    asked = ([getattr(clip, name) for clip in sought] for name in ("symbols", "least", "within"))
+    aligned = pool.map(_align, scores(), *asked, chunksize=16)
     for clip, spans in zip(sought, aligned, strict=True):
         before, clip.labels = clip.labels, torch.cat([torch.full((b - a,), symbol) for symbol, a, b in spans])
         changed += int((before != clip.labels).sum())
