@@ -15,7 +15,16 @@ import torch
 from torch import Tensor, nn
 
 from unisinger_cli.model.config import CodecConfig
-from unisinger_cli.model.ops import ConvNeXtBlock, compress, from_mel, mel_filterbank, stft, stft_magnitude, to_mel
+from unisinger_cli.model.ops import (
+    ConvNeXtBlock,
+    compress,
+    from_mel,
+    mel_filterbank,
+    overlap_add,
+    stft,
+    stft_magnitude,
+    to_mel,
+)
 from unisinger_cli.model.source import Harmonics, band_weights, with_harmonics
 
 _LOW_BINS = 400  # linear-frequency bins below 4.3 kHz: they resolve the harmonics
@@ -63,7 +72,6 @@ class CodecEncoder(nn.Module):
 class CodecDecoder(nn.Module):
     """Latents [b, n, c] and, for a voice of known pitch, its harmonics -> [b, n*hop]."""
 
-    window: Tensor
     bands: Tensor
 
     def __init__(self, config: CodecConfig) -> None:
@@ -82,7 +90,6 @@ class CodecDecoder(nn.Module):
         nn.init.constant_(self.periodic.bias, _UNKNOWN)
         bins = config.n_fft // 2 + 1
         self.register_buffer("bands", band_weights(config.source_bands, bins, config.rate), persistent=False)
-        self.register_buffer("window", torch.hann_window(config.n_fft), persistent=False)
 
     @property
     def context(self) -> int:
@@ -99,13 +106,14 @@ class CodecDecoder(nn.Module):
         magnitude = magnitude.clamp(max=7).exp()
         lowest = math.ceil(_LOWEST_HZ * self.config.n_fft / self.config.rate)
         keep = torch.arange(magnitude.shape[1], device=magnitude.device)[:, None] >= lowest
-        sound = self._overlap_add(torch.polar(magnitude * keep, phase))
+        hop = self.config.hop
+        sound = overlap_add(torch.polar(magnitude * keep, phase), hop)
         if source is None:
             return sound
-        n_fft, hop = self.config.n_fft, self.config.hop
         share = (self.periodic(x).float() @ self.bands).sigmoid().transpose(1, 2)
         # frames whose phases disagree weaken each other: what is heard is in the spectrum of the sum
-        return self._overlap_add(with_harmonics(stft(sound, n_fft, hop), share, source, hop, self.config.rate))
+        spectrum = stft(sound, self.config.n_fft, hop)
+        return overlap_add(with_harmonics(spectrum, share, source, hop, self.config.rate), hop)
 
     @torch.no_grad()
     def expect_harmonics(self) -> None:
@@ -113,17 +121,6 @@ class CodecDecoder(nn.Module):
         if not self.periodic.weight.any():
             top = to_mel(torch.tensor(self.config.rate / 2, device="cpu"))  # a number, on the meta device too
             self.periodic.bias.copy_(5 - from_mel(torch.linspace(0, float(top), self.config.source_bands)) / 2500)
-
-    def _overlap_add(self, spectrum: Tensor) -> Tensor:
-        """Inverse STFT with frames centred as in `ops.stft_magnitude`: [b, bins, n] -> [b, n*hop]."""
-        n_fft, hop = self.config.n_fft, self.config.hop
-        frames = torch.fft.irfft(spectrum, n_fft, dim=1) * self.window[:, None] * math.sqrt(n_fft)
-        n = frames.shape[-1]
-        length = (n - 1) * hop + n_fft
-        fold = lambda y: nn.functional.fold(y, (1, length), (1, n_fft), stride=(1, hop))[:, 0, 0]  # noqa: E731
-        envelope = fold(self.window.square()[None, :, None].expand(1, n_fft, n))
-        pad = (n_fft - hop) // 2
-        return (fold(frames) / envelope.clamp_min(1e-2))[:, pad : pad + n * hop]
 
 
 class Codec(nn.Module):

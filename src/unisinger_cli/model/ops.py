@@ -33,6 +33,18 @@ def stft_magnitude(audio: Tensor, n_fft: int, hop: int) -> Tensor:
     return (power + 1e-12 / n_fft).sqrt()
 
 
+def overlap_add(spectrum: Tensor, hop: int) -> Tensor:
+    """Inverse of `stft`: [b, n_fft/2+1, n] -> [b, n*hop]. Frames that disagree are averaged by their windows."""
+    n_fft, n = 2 * (spectrum.shape[1] - 1), spectrum.shape[-1]
+    window = torch.hann_window(n_fft, device=spectrum.device)
+    frames = torch.fft.irfft(spectrum, n_fft, dim=1) * window[:, None] * math.sqrt(n_fft)
+    length = (n - 1) * hop + n_fft
+    fold = lambda y: F.fold(y, (1, length), (1, n_fft), stride=(1, hop))[:, 0, 0]  # noqa: E731
+    envelope = fold(window.square()[None, :, None].expand(1, n_fft, n))
+    first = (n_fft - hop) // 2
+    return (fold(frames) / envelope.clamp_min(1e-2))[:, first : first + n * hop]
+
+
 def to_mel(hz: Tensor) -> Tensor:
     """Hz -> the HTK mel scale."""
     return 2595 * torch.log10(1 + hz / 700)

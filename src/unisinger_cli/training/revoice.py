@@ -10,13 +10,11 @@ Shapes: b batch, l samples, n latent frames, f bins, t frames of the vocoder.
 
 from __future__ import annotations
 
-import math
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from unisinger_cli.model.ops import stft
+from unisinger_cli.model.ops import overlap_add, stft
 
 _N_FFT, _FINER = 2048, 4  # frames of the vocoder are a quarter of a latent frame apart
 _WIDE = 200.0  # Hz over which voiceless spectra are smoothed
@@ -73,17 +71,6 @@ def revoiced(
     breath = torch.sigmoid((torch.arange(envelope.shape[1], device=audio.device)[:, None] * bin_hz - hoarse) / _SLOPE)
     breath = torch.where(fine[:, None] > 0, breath, torch.ones_like(breath))
     voiced, voiceless = (stft(source, _N_FFT, hop) for source in (_pulses(wanted, rate), noise))
-    made = _overlap_add(envelope.sqrt() * (voiced * (1 - breath).sqrt() + voiceless * breath.sqrt()), hop)
+    made = overlap_add(envelope.sqrt() * (voiced * (1 - breath).sqrt() + voiceless * breath.sqrt()), hop)
     loudness = [(x.square().mean(1, keepdim=True) + 1e-9).sqrt() for x in (audio, made)]
     return made * loudness[0] / loudness[1]
-
-
-def _overlap_add(spectrum: Tensor, hop: int) -> Tensor:
-    """Inverse of `ops.stft` for a Hann window and a hop of at most a quarter of it: [b, f, t] -> [b, t * hop]."""
-    n_fft, t = _N_FFT, spectrum.shape[-1]
-    window = torch.hann_window(n_fft, device=spectrum.device)
-    frames = torch.fft.irfft(spectrum, n_fft, dim=1) * window[:, None] * math.sqrt(n_fft)
-    length = (t - 1) * hop + n_fft
-    sound = F.fold(frames, (1, length), (1, n_fft), stride=(1, hop))[:, 0, 0]
-    first = (n_fft - hop) // 2
-    return sound[:, first : first + t * hop] * (hop / (0.375 * n_fft))
