@@ -58,7 +58,7 @@ def test_batches_show_what_a_clip_has(masked: bool) -> None:
     data = FlowData(clips, silence, config, torch.device("cpu"), size=400, sounds=SoundTable(config))
     data.task_weight.fill_(1.0)
     torch.manual_seed(0)
-    _, c = data.draw()
+    _, c, _ = data.draw()
     for task, mask in enumerate(MASKS[:3]):  # no song here has an accompaniment, so the last task is never drawn
         mine = c.task == task
         shares = {n: getattr(c, n)[mine].float().mean().item() for n in ("semantic_on", "speaker_on", "instruct_on")}

@@ -30,8 +30,9 @@ class Flow(nn.Module):
         super().__init__()
         self.network = MMDiT(config)
 
-    def loss(self, data: Tensor, conditions: Conditions) -> Tensor:
-        """Mean squared velocity error of each example and group: data [b, s, n, c] -> [b, s], 0 in absent groups.
+    def loss(self, data: Tensor, conditions: Conditions, learned: Tensor | None = None) -> Tensor:
+        """Mean squared velocity error of each example and group: data [b, s, n, c] -> [b, s], 0 in absent groups. Where
+        only some frames are to be `learned`, bool [b, n], it is the mean over these.
 
         Flow times are drawn logit-normal (Esser et al. 2024, sec. 3.1): the middle is where there is most to learn.
         """
@@ -39,8 +40,9 @@ class Flow(nn.Module):
         t = torch.sigmoid(torch.randn(b, device=data.device))
         noise = torch.randn_like(data)
         mixed = torch.lerp(noise, data, t.view(b, 1, 1, 1))
-        error = (self.network(mixed, t, conditions).float() - (data - noise)).square().mean((2, 3))
-        return error * conditions.groups_on
+        error = (self.network(mixed, t, conditions).float() - (data - noise)).square().mean(3)
+        counted = torch.ones_like(error) if learned is None else learned[:, None].float().expand_as(error)
+        return (error * counted).sum(2) / counted.sum(2).clamp_min(1) * conditions.groups_on
 
     @torch.no_grad()
     def velocity(self, latent: Tensor, t: float, conditions: Conditions, guidance: dict[str, float]) -> Tensor:

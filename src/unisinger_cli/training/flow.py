@@ -19,15 +19,9 @@ from unisinger_cli.training.curriculum import CURRICULUM, DROPOUT, Stage, stage_
 from unisinger_cli.training.dataset import Row
 from unisinger_cli.training.features import LATENT_STEP
 from unisinger_cli.training.optim import Phase
+from unisinger_cli.training.references import Clip, References
 from unisinger_cli.types import Chord, Score
 
-Clip = tuple[Row, dict[str, Tensor]]
-
-_STRETCHES = 4  # of a speaker that make a reference, at most
-_MOVED = 0.3  # length of the noise beside a unit vector: two recordings of a person are further apart than that
-_UNNAMED = 0.4  # share of examples without the vector: an unheard voice is not on the list, and its sounds must do
-_SPAN = (4.0, 30.0)  # seconds of a reference that moments are taken from
-_APART = 8  # latent frames between a moment and what is being learned, at least
 _WARPED = 0.5  # how often a warped recording is drawn beside the recording itself
 
 
@@ -88,35 +82,8 @@ class FlowData:
         self.score = scores.to(device)
         if not sounds.said.any():  # a flow that was trained before keeps what was usual to it
             sounds.fit(self.vocal.float() * LATENT_STEP, self.content[0].long(), self.phonemes)
-        self.sounds = sounds
-        self._number_speakers(clips, device)
-        self._gather_moments(rows, lengths, starts, device)
+        self.references = References(clips, starts.tolist(), self.vocal, self.content[0], sounds, config)
         self._lay_tracks(rows, lengths, starts, tags, device)
-
-    def _number_speakers(self, clips: list[Clip], device: torch.device) -> None:
-        names = sorted({row["speaker"] for row, _ in clips})
-        chunks: dict[str, list[Tensor]] = defaultdict(list)
-        tallies: dict[str, list[tuple[Tensor, Tensor]]] = defaultdict(list)
-        for row, tensors in clips:
-            chunks[row["speaker"]].append(tensors["timbre"])
-            tallies[row["speaker"]] += self._tallies(tensors, device)
-        vectors = [torch.cat(chunks[name]) for name in names]
-        self.timbre = torch.cat(vectors).float().to(device)
-        self.sums, self.counts = (
-            torch.stack(t) for t in zip(*(t for name in names for t in tallies[name]), strict=True)
-        )
-        self.voice_count = torch.tensor([len(v) for v in vectors], device=device)
-        self.voice_first = self.voice_count.cumsum(0) - self.voice_count
-        self.speaker_id = {name: i for i, name in enumerate(names)}
-
-    def _tallies(self, tensors: dict[str, Tensor], device: torch.device) -> list[tuple[Tensor, Tensor]]:
-        """What a clip tells of its voice's sounds, in the stretches that its timbre vectors stand for."""
-        stretches = len(tensors["timbre"])
-        size = len(tensors["vocal"]) // stretches
-        shaped = lambda t: t[: stretches * size].to(device).unflatten(0, (stretches, size))  # noqa: E731
-        latents, codes = shaped(tensors["vocal"]).float() * LATENT_STEP, shaped(tensors["content"][0]).long()
-        sums, counts = self.sounds.tally(latents, codes)
-        return list(zip(sums.half(), counts, strict=True))
 
     def _lay_tracks(self, rows: list[Row], lengths: list[int], starts: Any, tags: Tensor, device: torch.device) -> None:
         groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
@@ -136,7 +103,7 @@ class FlowData:
             count.append(len(index))
             share = 1.5 if song else _WARPED if "speed" in rows[members[0]] else 1.0
             weight.append(len(index) ** 0.5 * share)
-            speaker.append(self.speaker_id[name])
+            speaker.append(self.references.speaker_id[name])
             allowed.append([spoken, True, spoken, song])
             track_tags.append(tags[members[0]])
             accompanied.append(song)
@@ -156,8 +123,9 @@ class FlowData:
             [[g in m.groups for g in self.config.flow.groups] for m in MASKS], device=device
         )
 
-    def draw(self) -> tuple[Tensor, Conditions]:
-        """A batch: latents [b, groups, n, c] and their conditions under randomly drawn tasks."""
+    def draw(self) -> tuple[Tensor, Conditions, Tensor]:
+        """A batch: latents [b, groups, n, c], their conditions under randomly drawn tasks, and which frames are to be
+        learned, bool [b, n]."""
         device, b = self.frames.device, self.size
         # the pair (track, task) is drawn at once, so that every task comes up as often as its stage says
         share = self.allowed * self.weight[:, None]
@@ -179,69 +147,19 @@ class FlowData:
         groups_on = self.mask_groups[task].clone()
         groups_on[:, 1] &= self.accompanied[track]
         on["score_on"] = on["score_on"] & self.accompanied[track]
-        timbre, sounds = self._voices(self.speaker[track])
+        learned = self.references.split(self.speaker[track], index)
         conditions = Conditions(
             task=task,
             phonemes=phonemes.clamp_min(0),
             content=self.content[variant, index].long(),
-            timbre=timbre,
-            sounds=sounds,
-            **self._moments(self.speaker[track], index),
+            **self.references.draw(self.speaker[track], index, learned),
             pitch=self.hz[index],
             score=self.score[index].float(),
             tags=self.tags[track],
             groups_on=groups_on,
             **on,
         )
-        return torch.stack([vocal, accomp], dim=1), conditions
-
-    def _voices(self, who: Tensor) -> tuple[Tensor, Tensor]:
-        """A reference for each speaker [b]: a timbre vector [b, dim] and a table of sounds [b, p, c], out of one to
-        four of the stretches known of him, as a reference of a few seconds or of many would give them. The vector is
-        moved at random by as much as a recording moves it."""
-        device, b = who.device, len(who)
-        pick = (
-            self.voice_first[who, None]
-            + (torch.rand(b, _STRETCHES, device=device) * self.voice_count[who, None]).long()
-        )
-        heard = torch.arange(_STRETCHES, device=device) <= torch.randint(_STRETCHES, (b, 1), device=device)
-        mean = nn.functional.normalize((self.timbre[pick] * heard[..., None]).sum(1), dim=-1)
-        moved = nn.functional.normalize(mean + _MOVED * torch.randn_like(mean) / mean.shape[-1] ** 0.5, dim=-1)
-        moved = moved * (torch.rand(b, 1, device=device) >= _UNNAMED)
-        sums = (self.sums[pick].float() * heard[..., None, None]).sum(1)
-        counts = (self.counts[pick] * heard[..., None]).sum(1)
-        return moved, self.sounds.settle(sums, counts)
-
-    def _gather_moments(self, rows: list[Row], lengths: list[int], starts: Any, device: torch.device) -> None:
-        """The frames of each speaker in which something is said, one speaker after the other."""
-        own: list[list[Tensor]] = [[] for _ in self.speaker_id]
-        silent = self.sounds.kind == self.sounds.pause
-        speaking = ~silent.to(device)[self.content[0].long()].cpu()
-        for row, start, length in zip(rows, starts.tolist(), lengths, strict=True):
-            own[self.speaker_id[row["speaker"]]].append(start + speaking[start : start + length].nonzero()[:, 0])
-        frames = [torch.cat(pieces) for pieces in own]
-        self.moment_frames = torch.cat([*frames, torch.zeros(1, dtype=torch.long)]).to(device)
-        self.moment_count = torch.tensor([len(f) for f in frames], device=device)
-        self.moment_first = self.moment_count.cumsum(0) - self.moment_count
-
-    def _moments(self, who: Tensor, index: Tensor) -> dict[str, Tensor]:
-        """Moments of each speaker [b], out of one stretch of what is known of him; those that lie in the window itself
-        (frames `index` [b, n]) are not there, for they would give away what is to be learned."""
-        device, b, most = who.device, len(who), self.config.flow.moments
-        low, high = (seconds * self.config.codec.frame_rate for seconds in _SPAN)
-        count = self.moment_count[who, None]
-        span = torch.minimum(low + (high - low) * torch.rand(b, 1, device=device).square(), count)
-        begin = torch.rand(b, 1, device=device) * (count - span)
-        place = (begin + span * torch.rand(b, most, device=device)).long().clamp_max((count - 1).clamp_min(0))
-        frames = self.moment_frames[self.moment_first[who, None] + place]
-        near = ((frames[:, :, None] - index[:, None, ::_APART]).abs() < 2 * _APART).any(-1)
-        known = torch.rand(b, 1, device=device) * most  # of short references there are fewer
-        there = (torch.arange(most, device=device) < known.clamp_min(16)) & ~near & (count > 0)
-        return {
-            "moments": self.vocal[frames].float() * LATENT_STEP,
-            "moment_codes": self.content[0, frames].long(),
-            "moments_there": there,
-        }
+        return torch.stack([vocal, accomp], dim=1), conditions, learned
 
 
 class FlowLoss(nn.Module):
@@ -250,9 +168,9 @@ class FlowLoss(nn.Module):
         self.flow, self.data = flow, data
 
     def forward(self) -> dict[str, Tensor]:
-        latents, conditions = self.data.draw()
+        latents, conditions, learned = self.data.draw()
         with torch.autocast(latents.device.type, torch.bfloat16, enabled=latents.device.type == "cuda"):
-            errors = self.flow.loss(latents, conditions)
+            errors = self.flow.loss(latents, conditions, learned)
         present = conditions.groups_on.float()
         losses = {"loss": errors.sum() / present.sum()}
         for task in range(len(MASKS)):
