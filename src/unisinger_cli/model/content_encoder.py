@@ -16,6 +16,7 @@ from unisinger_cli.model.config import CodecConfig, ContentConfig
 from unisinger_cli.model.ops import ConvNeXtBlock, LogMel
 
 _DILATIONS = (1, 1, 2, 2, 4, 4, 8, 8)
+_DROPPED = 0.3  # share of values that training hides: the sentences are few, and are soon known by heart
 
 
 class ContentBackbone(nn.Module):
@@ -29,13 +30,14 @@ class ContentBackbone(nn.Module):
             ConvNeXtBlock(config.width, 3 * config.width, dilation=_DILATIONS[i % len(_DILATIONS)])
             for i in range(config.blocks)
         )
+        self.drop = nn.Dropout(_DROPPED)
         self.norm = nn.LayerNorm(config.width)
 
     def from_mel(self, mel: Tensor) -> Tensor:
-        x = self.project(mel)
+        x = self.drop(self.project(mel))
         for block in self.blocks:
             x = block(x)
-        return self.norm(x)
+        return self.drop(self.norm(x))
 
     def forward(self, audio: Tensor) -> Tensor:
         return self.from_mel(self.mel(audio))

@@ -1,9 +1,11 @@
 """Training of the content encoder: name the phoneme, and rebuild the sound, through a codebook.
 
-Every clip is heard at another speed, half of them in another voice too (`revoice`: up to an octave higher or lower,
-other formants), with another tilt, level and noise, and with masked stretches of bands and of time (SpecAugment, Park
-et al. 2019), while the recording itself must be rebuilt by a decoder that is told speaker and pitch: what the codebook
-need not carry, it forgets, and what cannot be heard it infers from the context.
+Every clip is heard at another speed, with another tilt, level and noise, and with masked stretches of bands and of time
+(SpecAugment, Park et al. 2019). Half of them are heard in another voice as well (`revoice`: up to an octave higher or
+lower, other formants), and both must say the same: that needs no text, and most voices of the corpus have none. Each
+code must name its phoneme by itself, without its neighbours: left to a reader of whole stretches, a phoneme was spread
+over codes that no one could tell apart. What the recording sounds like is rebuilt by a decoder that is told speaker and
+pitch: what the codebook need not carry, it forgets.
 Codebook by exponential moving averages (van den Oord et al. 2017, appendix A.1), dead codes re-seeded.
 """
 
@@ -24,9 +26,10 @@ from unisinger_cli.training.optim import Phase
 from unisinger_cli.training.revoice import revoiced
 
 _FRAMES = 160  # latent frames of a crop as the encoder hears it
-_COMMIT, _REBUILD = 0.5, 1.0
+_COMMIT, _REBUILD, _AGREE = 0.5, 0.3, 1.0
+_SHARP = 6.0  # length of a code as it is named from: unit vectors alone tell classes too softly apart
 _SMOOTHED = 0.1  # of a label's certainty goes to all phonemes: times are good to a frame or two
-_REVOICED = 0.5  # share of crops that are heard in another voice
+_REVOICED = 0.5  # share of crops that are heard in another voice too
 _SPEED, _FORMANTS = 0.2, 0.22  # how far these go either way, in powers of e
 _MASKS = ((2, 14), (2, 14))  # how many stretches, and of how many at most: bands, frames
 
@@ -47,20 +50,35 @@ def known_cross_entropy(logits: Tensor, labels: Tensor, smoothing: float = 0.0) 
 
 
 class ContentData:
-    """Crops with frame labels, pitch and speaker, all on the device."""
+    """Crops with frame labels, pitch and speaker, all on the device; `weights` say how often each clip is drawn."""
 
     def __init__(
-        self, bank: AudioBank, labels: Tensor, hz: Tensor, speaker: Tensor, config: ModelConfig, size: int
+        self,
+        bank: AudioBank,
+        labels: Tensor,
+        hz: Tensor,
+        speaker: Tensor,
+        weights: Tensor,
+        config: ModelConfig,
+        size: int,
     ) -> None:
         self.bank, self.labels, self.hz, self.speaker, self.size = bank, labels, hz, speaker, size
+        self.weights = weights
         self.rate = config.codec.rate
         self.rebuilt = LogMel(config.codec.rate, config.codec.hop, 80, stack=1, n_fft=2048, high=12000.0).to(
             labels.device
         )
 
+    @property
+    def doubled(self) -> int:
+        """How many crops of a batch are heard twice."""
+        return round(_REVOICED * self.size)
+
     def draw(self) -> tuple[Tensor, ...]:
+        """Sound, labels, F0, speaker and what is to be rebuilt of a batch: the `doubled` first crops in another voice,
+        then all of them as they are."""
         hop = self.bank.hop
-        clips = self.bank.choose(self.size)
+        clips = self.bank.choose(self.size, self.weights)
         longest = math.ceil(_FRAMES * math.exp(_SPEED)) + 1
         audio, starts = self.bank.random(clips, longest * hop)
         drawn = 2 * torch.rand(3, self.size, device=audio.device) - 1
@@ -71,7 +89,7 @@ class ContentData:
         where = starts[:, None] // hop + frame
         mel = self.rebuilt(audio).gather(1, frame[..., None].expand(-1, -1, 80))
         hz = self.hz[where]
-        few = round(_REVOICED * self.size)
+        few = self.doubled
         other = revoiced(
             heard[:few],
             hz[:few] * speed[:few, None],
@@ -79,7 +97,8 @@ class ContentData:
             torch.exp(_FORMANTS * drawn[2, :few]),
             self.rate,
         )
-        return torch.cat([other, heard[few:]]), self.labels[where], hz, self.speaker[clips], mel
+        known = (self.labels[where], hz, self.speaker[clips], mel)
+        return torch.cat([other, heard]), *(torch.cat([x[:few], x]) for x in known)
 
 
 class ContentLoss(nn.Module):
@@ -90,7 +109,7 @@ class ContentLoss(nn.Module):
         self.early = nn.Linear(width, len(config.phonemes))
         self.read = nn.Linear(code, width)
         self.context = nn.ModuleList(ConvNeXtBlock(width, 3 * width) for _ in range(3))
-        self.late = nn.Linear(width, len(config.phonemes))
+        self.named = nn.Linear(code, len(config.phonemes))
         self.speaker = nn.Embedding(speakers, width)
         self.pitch = nn.Linear(PITCH_FEATURES, width)
         self.rebuild = nn.Sequential(
@@ -107,24 +126,32 @@ class ContentLoss(nn.Module):
             vectors = self.encoder.project(features)
             tokens = self.encoder.quantise(vectors)
             codes = self.encoder.codebook[tokens]
-            x = self.read(vectors + (codes - vectors).detach())
+            through = vectors + (codes - vectors).detach()
+            early, named = self.early(features).float(), self.named(_SHARP * through).float()
+            x = self.read(through)
             for block in self.context:
                 x = block(x)
-            early, late = self.early(features).float(), self.late(x).float()
             made = self.rebuild(x + self.speaker(speaker)[:, None] + self.pitch(pitch_features(hz))).float()
         losses = {
             "early": known_cross_entropy(early, labels, _SMOOTHED),
-            "late": known_cross_entropy(late, labels, _SMOOTHED),
+            "named": known_cross_entropy(named, labels, _SMOOTHED),
+            "agree": self._disagreement(vectors),
             "commit": (vectors - codes.detach()).square().sum(-1).mean(),
             "rebuild": (made - mel).abs().mean(),
         }
         if self.training:
             self._move_codebook(vectors.detach().flatten(0, 1), tokens.flatten())
         known = labels >= 0
-        right = ((late.argmax(-1) == labels) & known).sum() / known.sum().clamp_min(1)
+        right = ((named.argmax(-1) == labels) & known).sum() / known.sum().clamp_min(1)
         usage = (self.counts > 0.5).float().mean()
-        loss = losses["early"] + losses["late"] + _COMMIT * losses["commit"] + _REBUILD * losses["rebuild"]
+        loss = losses["early"] + losses["named"] + _AGREE * losses["agree"]
+        loss = loss + _COMMIT * losses["commit"] + _REBUILD * losses["rebuild"]
         return {"loss": loss, **losses, "accuracy": right, "usage": usage}
+
+    def _disagreement(self, vectors: Tensor) -> Tensor:
+        """Squared distance of what was heard in another voice from what was heard in the singer's own."""
+        few = self.data.doubled
+        return (vectors[:few] - vectors[few : 2 * few].detach()).square().sum(-1).mean()
 
     @staticmethod
     def _augment(mel: Tensor) -> Tensor:

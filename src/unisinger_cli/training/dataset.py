@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -74,9 +75,10 @@ class AudioBank:
         index = starts[:, None] + torch.arange(length, device=starts.device)
         return self.samples[index].float() / 32768
 
-    def choose(self, size: int) -> Tensor:
-        """Random clips [size], longer ones more often, by the square root: a few readers own most of the minutes."""
-        edges = self.length.float().sqrt().cumsum(0)
+    def choose(self, size: int, weights: Tensor | None = None) -> Tensor:
+        """Random clips [size], drawn by `weights` [clips]; without them longer ones more often, by the square root: a
+        few readers own most of the minutes."""
+        edges = (self.length.float().sqrt() if weights is None else weights).cumsum(0)
         return torch.searchsorted(edges, torch.rand(size, device=edges.device) * edges[-1]).clamp_max(len(edges) - 1)
 
     def random(self, clips: Tensor, length: int) -> tuple[Tensor, Tensor]:
@@ -101,11 +103,20 @@ def load_audio(paths: list[Path], rate: int, hop: int, device: torch.device, wor
     return AudioBank(samples, (lengths.cumsum(0) - lengths).to(device), lengths.to(device), hop)
 
 
+def by_set(rows: list[tuple[Path, Row]]) -> list[float]:
+    """How often to draw from each recording, so that a set of them counts by the square root of its length: there are
+    minutes of songs, and hours of other things."""
+    seconds = Counter[str]()
+    for _, row in rows:
+        seconds[row["set"]] += row["seconds"]
+    return [row["seconds"] / seconds[row["set"]] ** 0.5 for _, row in rows]
+
+
 def label_frames(row: Row, frames: int, frame_rate: float, ids: dict[str, int]) -> np.ndarray[Any, np.dtype[np.int64]]:
     """Phoneme id of each latent frame, read at the frame's centre; -1 where nothing is known: [frames]."""
     labels = np.full(frames, -1, dtype=np.int64)
     for symbol, start, end in row["phonemes"] or ():
-        if start is None:
+        if start is None or end is None:
             continue
         first = max(0, int(np.ceil(start * frame_rate - 0.5)))
         last = max(first, int(np.ceil(end * frame_rate - 0.5)))

@@ -23,7 +23,7 @@ from unisinger_cli.training import loop
 from unisinger_cli.training.codec import CodecBatch, CodecTrainee, measure_latents
 from unisinger_cli.training.content import ContentData, ContentLoss, ContentTrainee
 from unisinger_cli.training.curriculum import FULL, VARIANTS, Variant
-from unisinger_cli.training.dataset import AudioBank, Row, fit_track, label_frames, load_audio, read_packs
+from unisinger_cli.training.dataset import AudioBank, Row, by_set, fit_track, label_frames, load_audio, read_packs
 from unisinger_cli.training.features import SILENCE, load_features
 from unisinger_cli.training.flow import FlowData, FlowTrainee
 from unisinger_cli.training.timbre import TimbreData, TimbreLoss, TimbreTrainee
@@ -211,7 +211,8 @@ def _content(model: UniSinger, data: list[Path], size: int, device: torch.device
     ]
     speaker = torch.tensor([names.index(r["speaker"]) for _, r in rows], device=device)
     sounding = torch.from_numpy(np.concatenate(labels)).to(device)
-    contents = ContentData(bank, sounding, _pitch_of(data, rows, bank), speaker, model.config, size)
+    often = torch.tensor(by_set(rows), device=device)
+    contents = ContentData(bank, sounding, _pitch_of(data, rows, bank), speaker, often, model.config, size)
     loss = ContentLoss(model.content, contents, len(names), model.config).to(device)
     return ContentTrainee(loss), lambda: None
 
