@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-PARTS = ("codec", "content", "timbre", "convert", "accompany", "song", "speed")
+PARTS = ("codec", "content", "timbre", "convert", "accompany", "song", "long", "speed")
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unisinger_cli.audio import loudness, mono, read, whole
+from unisinger_cli.audio import loudness, mono, read, resample, whole
 from unisinger_cli.errors import UnisingerError
 from unisinger_cli.evaluation.bench import Bench, other, stacked
 from unisinger_cli.evaluation.clips import Clip, references
 from unisinger_cli.evaluation.findings import Item, Part, Score, mean
+from unisinger_cli.evaluation.frechet import distance, embedding
 from unisinger_cli.evaluation.metrics import (
     chord_agreement,
     copied,
@@ -41,6 +42,8 @@ LYRICS = (  # written for this evaluation; nothing of it is in the training data
     "Hold on to the rope and do not look down\nThe whole wide valley is one little town",
 )
 
+REAL = 40  # songs of the packs, at most, that the mixes are compared to
+
 
 @dataclass(frozen=True)
 class _Made:
@@ -53,6 +56,7 @@ class _Made:
     accomp: Audio
     chroma: Floats
     times: NDArray[np.float64]
+    mix: Floats  # embedding of the mix: see `frechet`
 
 
 def run(bench: Bench, clips: Sequence[Clip], count: int) -> Part:
@@ -69,8 +73,8 @@ def run(bench: Bench, clips: Sequence[Clip], count: int) -> Part:
             continue
         made.append(one)
         items.append(Item(f"{title}, {one.plan.score.key}, {one.plan.score.bpm:.0f} bpm", values, sounds))
-    floor = _floor(bench, clips)
-    return Part("song", _scores(bench, made, items, floor), tuple(items), tuple(bench.failed))
+    scores = [*_scores(bench, made, items, _floor(bench, clips)), _frechet(bench, made, clips)]
+    return Part("song", tuple(scores), tuple(items), tuple(bench.failed))
 
 
 def _sing(bench: Bench, i: int, reference: Clip) -> tuple[_Made, dict[str, float | None], dict[str, str]]:
@@ -82,7 +86,8 @@ def _sing(bench: Bench, i: int, reference: Clip) -> tuple[_Made, dict[str, float
     accomp = whole(mono(band))
     found, times = chroma(accomp.samples[0], accomp.rate)
     pitch = studio.pitch(vocal)
-    one = _Made(reference.path, bench.judge.embed(vocal), pitch, plan, accomp, found, times)
+    mix = whole(result.stems.mix)
+    one = _Made(reference.path, bench.judge.embed(vocal), pitch, plan, accomp, found, times, embedding(mix))
     shares = key_shares(found, plan.score.key)
     wanted = note_pitch(plan, len(pitch.hz), pitch.frame_rate)
     values = pitch_agreement(pitch, wanted) | {
@@ -100,7 +105,7 @@ def _sing(bench: Bench, i: int, reference: Clip) -> tuple[_Made, dict[str, float
         "seconds": plan.seconds,
     }
     sounds = {
-        "mix": bench.keep(f"song-{i:02d}", whole(result.stems.mix)),
+        "mix": bench.keep(f"song-{i:02d}", mix),
         "vocal": bench.keep(f"song-{i:02d}.vocal", vocal),
         "accompaniment": bench.keep(f"song-{i:02d}.accomp", accomp),
         "reference": bench.keep(f"song-{i:02d}.reference", read(reference.path)),
@@ -116,6 +121,18 @@ def _floor(bench: Bench, clips: Sequence[Clip]) -> float | None:
     """Phoneme error rate of the real singing of test singers whose words are known."""
     sung = [clip for clip in clips if clip.kind == "song" and clip.said]
     return mean(bench.errors(read(clip.path), clip.said) for _, clip in bench.each("hearing singers", sung))
+
+
+def _frechet(bench: Bench, made: list[_Made], clips: Sequence[Clip]) -> Score:
+    """How far the mixes are, as a collection, from songs of the packs that nothing was learned from."""
+    real = []
+    for _, clip in bench.each("hearing songs", [clip for clip in clips if clip.accomp is not None][:REAL]):
+        assert clip.accomp is not None
+        vocal, accomp = (resample(read(path), bench.studio.rate).mono() for path in (clip.path, clip.accomp))
+        length = min(len(vocal), len(accomp))
+        real.append(embedding(Audio((vocal[:length] + accomp[:length])[None], bench.studio.rate)))
+    value = distance([one.mix for one in made], real)
+    return Score("frechet_distance", value, distance(real[::2], real[1::2]), "two halves of the packs' songs")
 
 
 def _scores(bench: Bench, made: list[_Made], items: list[Item], floor: float | None) -> tuple[Score, ...]:

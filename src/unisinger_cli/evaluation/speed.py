@@ -1,5 +1,5 @@
-"""The part "speed": how long a song of half a minute takes, and how much memory, in a process of its own; and how large
-the checkpoint is, and how long it takes to load."""
+"""The part "speed": how long a song of half a minute takes, and how much memory, in a process of its own; how much more
+one of three minutes takes; and how large the checkpoint is, and how long it takes to load."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from unisinger_cli.errors import ModelError
 from unisinger_cli.evaluation.findings import Item, Part, Score
 from unisinger_cli.pipeline.studio import DEBUG, bundled_checkpoint
 
-LINES = 4  # of two bars each; at BPM, with a bar before and after, they make half a minute
+LINES, MANY = 4, 29  # of two bars each; at BPM, with a bar before and after, they make half a minute, and three minutes
 BPM = 80.0
 MOST_MEMORY = 2.5e9 / 2**20  # MiB
+MOST_GROWTH = 1.1  # times the memory of half a minute that three minutes take
 MOST_SIZE, LONGEST_LOAD = 32.0, 2.0  # MiB of a checkpoint, s
 LINE = "the river runs below the bridge at night"
 
@@ -35,11 +36,14 @@ def run(checkpoint: str | None, device: str, threads: int, reference: Path, step
             raise ModelError(f"the song that measures the speed failed: {last[0]}")
         found = json.loads(told.read_text(encoding="utf-8"))
     stages = {f"{name}_seconds": value for name, value in found["stages"].items()}
-    values = {name: found[name] for name in ("seconds_of_song", "seconds", "warm_up_seconds")} | stages
+    values = {
+        name: found[name] for name in ("seconds_of_song", "seconds", "warm_up_seconds", "seconds_of_long_song")
+    } | stages
     item = Item(f"{found['seconds_of_song']:.1f} s of song, {threads} threads, {device}", values)
     scores = [
         Score("real_time_factor", found["seconds"] / found["seconds_of_song"], at_most=1.0),
         Score("peak_memory_mib", found["peak_memory_mib"], at_most=MOST_MEMORY),
+        Score("memory_of_three_minutes", found["growth"], 1.0, "half a minute", at_most=MOST_GROWTH),
         Score("loading_seconds", found["loading_seconds"], at_most=LONGEST_LOAD),
     ]
     if checkpoint != DEBUG:
@@ -69,13 +73,18 @@ def measure(checkpoint: str | None, device: str, threads: int, reference: str, s
 
     warm_up, _, _ = timed(1, SamplerConfig(steps=1))
     seconds, length, stages = timed(LINES, SamplerConfig(steps=steps))
+    peak = peak_memory()
+    _, longer, _ = timed(MANY, SamplerConfig(steps=1))  # steps take time, and no memory
+    most = peak_memory()
     found = {
+        "seconds_of_long_song": longer,
+        "growth": most / peak if most and peak else None,
         "seconds": seconds,
         "seconds_of_song": length,
         "warm_up_seconds": warm_up,
         "loading_seconds": loading,
         "stages": stages,
-        "peak_memory_mib": peak_memory(),
+        "peak_memory_mib": peak,
     }
     Path(told).write_text(json.dumps(found), encoding="utf-8")
 

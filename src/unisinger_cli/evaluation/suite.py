@@ -9,7 +9,7 @@ import numpy as np
 
 from unisinger_cli.corpus.resynth import world
 from unisinger_cli.errors import ModelError
-from unisinger_cli.evaluation import accompaniment, content, conversion, roundtrip, songs, speed, timbre
+from unisinger_cli.evaluation import accompaniment, content, conversion, long, roundtrip, songs, speed, timbre
 from unisinger_cli.evaluation.bench import Bench
 from unisinger_cli.evaluation.clips import references, unheard_clips
 from unisinger_cli.evaluation.findings import PARTS, Part
@@ -19,7 +19,7 @@ from unisinger_cli.pipeline.reporter import Reporter
 from unisinger_cli.pipeline.studio import Studio
 from unisinger_cli.requests import SamplerConfig
 
-ITEMS = {"codec": 32, "content": 12, "timbre": 60, "convert": 20, "accompany": 10, "song": 6}
+ITEMS = {"codec": 32, "content": 12, "timbre": 60, "convert": 20, "accompany": 10, "song": 6, "long": 1}
 _RUN = {
     "codec": roundtrip.run,
     "content": content.run,
@@ -27,6 +27,7 @@ _RUN = {
     "convert": conversion.run,
     "accompany": accompaniment.run,
     "song": songs.run,
+    "long": long.run,
 }
 
 

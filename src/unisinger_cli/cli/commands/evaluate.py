@@ -22,6 +22,7 @@ class Part(str, Enum):
     convert = "convert"
     accompany = "accompany"
     song = "song"
+    long = "long"
     speed = "speed"
 
 
