@@ -31,9 +31,9 @@ class SamplerConfig:
     seed: int = 0
     take: int = 0  # another performance of the same song: other noise, the same plan
     steps: int = 16
-    words: float = 1.0  # guidance on lyrics or content; more tells a conversion more of the source's singer too
-    voice: float = 6.0  # guidance on the speaker; the field of few voices is weak, and more is needed than for words
-    accomp: float = 1.5  # guidance on style and harmony
+    words: float = 2.0  # guidance on lyrics or content; more tells a conversion more of the source's singer too
+    voice: float = 8.0  # guidance on the speaker; the field of few voices is weak, and more is needed than for words
+    accomp: float = 2.5  # guidance on style and harmony
 
     def __post_init__(self) -> None:
         _within("--seed", self.seed, 0, 2**63 - 1)

@@ -60,11 +60,11 @@ def slow_song(centre: float) -> SongPlan:
 
 
 def run(bench: Bench, clips: Sequence[Clip], count: int) -> Part:
-    """Sing it in the voices of the first `count` references."""
+    """Sing it in the voices of references, one for each ten of `count`: each takes as long as ten other items."""
     found: list[_Found] = []
     items: list[Item] = []
     singers = references(clips, np.random.default_rng(bench.sampler.seed))
-    for i, clip in bench.each("holding notes", singers[:count]):
+    for i, clip in bench.each("holding notes", singers[: -(-count // 10)]):
         title = f"{BARS} notes by {clip.speaker}"
         try:
             one, item = _sing(bench, i, clip, title)

@@ -8,6 +8,8 @@ Shapes: b batch, s latent groups, n latent frames, c channels.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import torch
 from torch import Tensor, nn
 
@@ -45,18 +47,21 @@ class Flow(nn.Module):
         return (error * counted).sum(2) / counted.sum(2).clamp_min(1) * conditions.groups_on
 
     @torch.no_grad()
-    def velocity(self, latent: Tensor, t: float, conditions: Conditions, guidance: dict[str, float]) -> Tensor:
+    def velocity(
+        self, latent: Tensor, t: float, conditions: Conditions, guidance: Mapping[str, Sequence[float]]
+    ) -> Tensor:
         """Velocity with guidance: [b, s, n, c] -> same.
 
-        `guidance` maps a condition's switch ("phoneme_on", ...) or several joined by "+" to its scale. Scale 1 is the
-        plain conditional field, 0 takes that condition out, more pushes away from the field without it
-        (classifier-free guidance, Ho and Salimans 2022, one scale for each condition).
+        `guidance` maps a condition's switch ("phoneme_on", ...) or several joined by "+" to its scales, one for each
+        group. Scale 1 is the plain conditional field, 0 takes that condition out, more pushes away from the field
+        without it (classifier-free guidance, Ho and Salimans 2022, one scale for each condition and group).
         """
-        scales = {switches: scale for switches, scale in guidance.items() if scale != 1.0}
         times = torch.full((latent.shape[0],), t, device=latent.device)
         full: Tensor = self.network(latent, times, conditions)
         velocity = full
-        for switches, scale in scales.items():
-            off = {name: torch.zeros_like(getattr(conditions, name)) for name in switches.split("+")}
-            velocity = velocity + (scale - 1) * (full - self.network(latent, times, conditions.map(off)))
+        for switches, scales in guidance.items():
+            if any(scale != 1.0 for scale in scales):
+                more = torch.tensor(scales, device=latent.device)[:, None, None] - 1
+                off = {name: torch.zeros_like(getattr(conditions, name)) for name in switches.split("+")}
+                velocity = velocity + more * (full - self.network(latent, times, conditions.map(off)))
         return velocity

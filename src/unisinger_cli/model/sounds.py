@@ -24,7 +24,6 @@ class SoundTable(nn.Module):
     usual: Tensor
     said: Tensor
     kind: Tensor
-    usage: Tensor
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -33,7 +32,6 @@ class SoundTable(nn.Module):
         self.register_buffer("usual", torch.zeros(codes, config.codec.channels))  # mean latent under each code
         self.register_buffer("said", torch.zeros(codes, len(config.phonemes)))  # P(phoneme | code), pauses left out
         self.register_buffer("kind", torch.zeros(codes, dtype=torch.int64))  # the phoneme that a code mostly stands for
-        self.register_buffer("usage", torch.zeros(codes))  # share of all frames under each code
 
     @torch.no_grad()
     def fit(self, latents: Tensor, codes: Tensor, phonemes: Tensor) -> None:
@@ -45,7 +43,6 @@ class SoundTable(nn.Module):
         seen = torch.bincount(pairs, minlength=self.said.numel()).view_as(self.said).float()
         self.said.copy_(seen / seen.sum(1, keepdim=True).clamp_min(1))
         self.kind.copy_(self.said.argmax(1))
-        self.usage.copy_(count[:, 0] / count.sum())
         self.said[:, self.pause] = 0
 
     def tally(self, latents: Tensor, codes: Tensor) -> tuple[Tensor, Tensor]:
@@ -53,14 +50,6 @@ class SoundTable(nn.Module):
         frames that is [..., p]. Tallies of several recordings add up."""
         weights = self.said[codes]
         return weights.transpose(-1, -2) @ (latents - self.usual[codes]), weights.sum(-2)
-
-    def tally_spelt(self, latents: Tensor, phonemes: Tensor) -> tuple[Tensor, Tensor]:
-        """The same under phonemes [..., n], where what is usual is the mean over the codes of each."""
-        weights = torch.nn.functional.one_hot(phonemes, self.said.shape[1]).to(latents.dtype)
-        weights[..., self.pause] = 0
-        share = self.said * self.usage[:, None]
-        usual = share.T @ self.usual / share.sum(0).clamp_min(1e-9)[:, None]
-        return weights.transpose(-1, -2) @ (latents - usual[phonemes]), weights.sum(-2)
 
     @staticmethod
     def settle(sums: Tensor, counts: Tensor) -> Tensor:

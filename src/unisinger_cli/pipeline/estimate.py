@@ -45,29 +45,33 @@ def estimate(studio: Studio, job: Job, began: float) -> Estimate:
     if isinstance(request, SongRequest):
         voice = reference(studio, request.ref) if request.ref else None
         plan, _ = planned(request, voice)
-        sound, groups, scales, around = plan.seconds, 2, 2 + bool(request.ref), _AROUND_SONG
+        sound, groups, around = plan.seconds, 2, _AROUND_SONG
     else:
         sound = examine(request.source)
         groups = 2 if request.accomp == "new" else 1
-        scales, around = 2 + (groups == 2), _AROUND_CONVERT
+        around = _AROUND_CONVERT
     before = time.monotonic() - began
     frames = int(sound * studio.frame_rate) + 1
-    passes = 1 + _guided(request, scales)
+    passes = _passes(request, groups)
     windows = _windows(studio, frames)
     a_pass, a_frame = _speed(studio, min(frames, studio.config.flow.window))
-    each = windows * request.sampler.steps * passes * a_pass + frames * a_frame * groups * (1 + around)
+    each = windows * passes * a_pass + frames * a_frame * groups * (1 + around)
     base = peak_memory()
     room = None if base is None else base + _WORKING + _A_WINDOW * min(windows, sample.TOGETHER)
     return Estimate(sound, before + job.takes * each, room, plan)
 
 
-def _guided(request: SongRequest | ConvertRequest, most: int) -> int:
-    """Passes without one condition that guidance adds to each; a scale of 1 needs none."""
+def _passes(request: SongRequest | ConvertRequest, groups: int) -> int:
+    """How often the network is asked about a window: at each step once, and once more without each condition that
+    guides there."""
     sampler = request.sampler
-    asked = [sampler.words, sampler.voice, sampler.accomp]
-    if isinstance(request, SongRequest) and not request.ref:
-        asked = [sampler.words, sampler.accomp]
-    return sum(scale != 1 for scale in asked[:most])
+    asked = {"phoneme_on" if isinstance(request, SongRequest) else "semantic_on": sampler.words}
+    if not isinstance(request, SongRequest) or request.ref:
+        asked["speaker_on"] = sampler.voice
+    if groups == 2:
+        asked["instruct_on+score_on"] = sampler.accomp
+    times = np.arange(sampler.steps) / sampler.steps
+    return sum(1 + sum(scale != 1 and sample.guides(name, t) for name, scale in asked.items()) for t in times)
 
 
 def _windows(studio: Studio, frames: int) -> int:

@@ -11,7 +11,6 @@ from unisinger_cli.pipeline.reporter import Reporter
 from unisinger_cli.pipeline.studio import Studio
 from unisinger_cli.requests import SamplerConfig
 from unisinger_cli.stages.decode import decode
-from unisinger_cli.stages.liken import likened
 from unisinger_cli.stages.sample import sample
 from unisinger_cli.types import Condition, Sound, Stems
 
@@ -58,8 +57,7 @@ def render(
     reporter.stage("sampling")
     latents = sample(studio.model, condition, sampler, reporter.step)
     reporter.stage("decoding")
-    sung = likened(studio.model, latents["vocal"], condition)
-    vocal = shape_vocal(long(decode(studio.model, sung, condition.pitch, reporter.step), samples))
+    vocal = shape_vocal(long(decode(studio.model, latents["vocal"], condition.pitch, reporter.step), samples))
     if "accomp" not in latents:
         return Stems(stereo(vocal), None)
     played = long(decode(studio.model, latents["accomp"], step=reporter.step), samples)

@@ -26,7 +26,6 @@ from unisinger_cli.requests import SamplerConfig
 from unisinger_cli.stages.content import gain_of
 from unisinger_cli.stages.decode import decode
 from unisinger_cli.stages.encode import encode
-from unisinger_cli.stages.liken import likened
 from unisinger_cli.stages.sample import Known, sample
 from unisinger_cli.types import Audio, Condition, Floats, Result, Sound, Stems, Timbre
 
@@ -125,7 +124,7 @@ def _spliced(
     clock.stage("sampling")
     latents = sample(studio.model, here, sampler, clock.step, known)
     clock.stage("decoding")
-    sung = decode(studio.model, likened(studio.model, latents["vocal"], here), here.pitch, clock.step)
+    sung = decode(studio.model, latents["vocal"], here.pitch, clock.step)
 
     clock.stage("splicing")
     length = old.vocal.length

@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from unisinger_cli.model.conditioning import Conditions
     from unisinger_cli.model.unisinger import UniSinger
 
+# Flow times between which each condition guides. Who sings is settled early, out of the noise, and what is said late;
+# where both push at once, words are lost (guidance in an interval: Kynkäänniemi et al. 2024, arXiv 2404.07724).
+TURN = 0.4
+GUIDED = {"speaker_on": (0.0, TURN), "phoneme_on": (TURN, 1.0), "semantic_on": (TURN, 1.0)}
 OVERLAP = 96  # latent frames shared by neighbouring windows, 2.2 s
 TOGETHER = 4  # windows in one pass of the network
 
@@ -111,18 +115,25 @@ def as_tensors(model: UniSinger, c: Condition, frames: int) -> Conditions:
     )
 
 
-def guidance(c: Condition, sampler: SamplerConfig) -> dict[str, float]:
-    """Scales by switch, for those conditions that are there to be followed."""
+def guidance(c: Condition, sampler: SamplerConfig, t: float) -> dict[str, tuple[float, float]]:
+    """Scales by switch for the vocal and the accompaniment at flow time `t`, of those conditions that are there to be
+    followed and guide at that time: voice and words guide the vocal, style and harmony the accompaniment."""
     scales = {}
     if c.phonemes is not None:
-        scales["phoneme_on"] = sampler.words
+        scales["phoneme_on"] = (sampler.words, 1.0)
     if c.content is not None:
-        scales["semantic_on"] = sampler.words
+        scales["semantic_on"] = (sampler.words, 1.0)
     if c.timbre is not None:
-        scales["speaker_on"] = sampler.voice
+        scales["speaker_on"] = (sampler.voice, 1.0)
     if len(c.groups) > 1:
-        scales["instruct_on+score_on"] = sampler.accomp
-    return scales
+        scales["instruct_on+score_on"] = (1.0, sampler.accomp)
+    return {name: scale for name, scale in scales.items() if guides(name, t)}
+
+
+def guides(name: str, t: float) -> bool:
+    """Whether a condition guides in a solver step that begins at flow time `t`."""
+    begin, end = GUIDED.get(name, (0.0, 1.0))
+    return begin <= t < end
 
 
 def sample(
@@ -147,12 +158,12 @@ def sample(
     config, device = model.config, model.codec.latent_mean.device
     frames = condition.frames + condition.frames % config.flow.patch
     conditions = as_tensors(model, condition, frames)
-    scales = guidance(condition, sampler)
     spans = windows(frames, config.flow.window, min(OVERLAP, config.flow.window // 4))
     pieces = [spans[i : i + TOGETHER] for i in range(0, len(spans), TOGETHER)]
     passes = itertools.count(1)
 
     def velocity(latent: torch.Tensor, t: float, piece: list[tuple[int, int]]) -> torch.Tensor:
+        scales = guidance(condition, sampler, t)
         found = model.flow.velocity(latent, t, _join([conditions.crop(a, b) for a, b in piece]), scales)
         step(next(passes), sampler.steps * len(pieces))
         return found
