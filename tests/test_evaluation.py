@@ -259,9 +259,15 @@ def test_evaluate(unisinger: Callable[..., Ran], tmp_path: Path) -> None:
     assert scores["song", "in_key"]["at_least"] == scores["song", "in_tempo"]["at_least"] == 0.9
     speed = [scores["speed", name] for name in ("real_time_factor", "peak_memory_mib", "loading_seconds")]
     assert all(score["value"] > 0 for score in speed)
+    grown = scores["speed", "memory_of_three_minutes"]
+    assert 1 <= grown["value"] < 2 and grown["at_most"] == 1.1
+    held, seam = (scores["long", name] for name in ("held_note_deviation_cents", "change_at_window_borders"))
+    assert held["at_most"] == 15 and 0 < held["control"] < 15  # what was asked for is near the notes
+    assert 0.5 < seam["value"] < seam["control"]
+    assert scores["song", "frechet_distance"]["value"] is not None
     page = (tmp_path / "report" / "report.html").read_text()
     sounds = [sound for part in told["parts"] for item in part["items"] for sound in item["sounds"].values()]
-    assert len(sounds) == 3 * 2 + 3 * 3 + 3 * 2 + 3 * 4
+    assert len(sounds) == 3 * 2 + 3 * 3 + 3 * 2 + 3 * 4 + 2  # three minutes are sung by one
     assert all((tmp_path / "report" / sound).is_file() and f'src="{sound}"' in page for sound in sounds)
     assert [path.name for path in tmp_path.glob(".*")] == []
 
