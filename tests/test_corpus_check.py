@@ -17,7 +17,7 @@ from corpus_voice import FRAME_RATE, RATE, say
 from unisinger_cli.audio import read
 from unisinger_cli.cli.commands.prepare import prepare
 from unisinger_cli.corpus.opus import write_opus
-from unisinger_cli.corpus.pack import Row, write_pack
+from unisinger_cli.corpus.pack import Row, read_index, write_index, write_pack
 from unisinger_cli.errors import InputError, MissingExtra
 from unisinger_cli.evaluation import factory, packs
 from unisinger_cli.evaluation.alignment import check_alignment
@@ -145,6 +145,35 @@ def test_songs_are_checked_against_what_they_were_not_made_from(
     assert len(part.failed) == 2 and "a judge is not installed" in part.failed[0]
     chosen = factory._choose(*two_packs, 2, np.random.default_rng(0))
     assert all({r["id"] for r in others}.isdisjoint(song["clips"]) for song, _, others in chosen)
+
+
+def test_a_judge_of_words_hears_songs_and_what_they_were_sung_from(
+    two_packs: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of five seconds, which are recordings, it gets the second phoneme wrong; of four, which are songs, both."""
+
+    class Hard:
+        def __init__(self, path: Path) -> None:
+            assert path.name == "judge.safetensors"
+
+        def heard(self, audio: Audio) -> list[str]:
+            return ["a", "t"] if audio.seconds > 4.5 else ["o"]
+
+    songs, voices = two_packs
+    for pack in two_packs:
+        rows = [r | {"phonemes": [["_", 0.0, 0.5], ["a", 0.5, 2.0], ["s", 2.0, 4.0]]} for r in read_index(pack)]
+        write_index(pack, rows)
+    monkeypatch.setattr(factory, "Judge", Ear)
+    for name in ("Tracker", "Recogniser"):
+        monkeypatch.setattr(factory, name, lambda: (_ for _ in ()).throw(MissingExtra("it", "eval")))
+    monkeypatch.setattr(factory, "Words", Hard)
+    scores = {
+        score.name: score for score in check_songs(songs, voices, Silent(), words=Path("judge.safetensors")).scores
+    }
+    rate, ratio = (scores[f"judged_phoneme_error{name}"] for name in ("_rate", "s_over_speech"))
+    assert (rate.value, rate.control) == (1.0, 0.5)
+    assert ratio.value == 2.0 and ratio.at_most == 1.5
+    assert "judged_phoneme_error_rate" not in {score.name for score in check_songs(songs, voices, Silent()).scores}
 
 
 def test_check_says_what_is_missing(two_packs: tuple[Path, Path]) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from unisinger_cli.evaluation.metrics import chord_agreement, chroma_agreement
 from unisinger_cli.evaluation.recogniser import Recogniser, plain
 from unisinger_cli.evaluation.spectra import chroma
 from unisinger_cli.evaluation.tracker import Tracker, note_errors
+from unisinger_cli.evaluation.words import Words, spoken
 from unisinger_cli.pipeline.reporter import Reporter
 from unisinger_cli.stages.align import edits
 from unisinger_cli.types import Audio, Chord, Floats, Note
@@ -55,8 +57,11 @@ class _Song:
         return [Chord(*chord) for chord in self.row["score"]["chords"]]
 
 
-def check_songs(pack: Path, voices: Path, reporter: Reporter, *, items: int = ITEMS, seed: int = 0) -> Part:
-    """Measure up to `items` songs of a pack of the factory, chosen by `seed`; `voices` is the pack they were made from.
+def check_songs(
+    pack: Path, voices: Path, reporter: Reporter, *, items: int = ITEMS, seed: int = 0, words: Path | None = None
+) -> Part:
+    """Measure up to `items` songs of a pack of the factory, chosen by `seed`; `voices` is the pack they were made from,
+    `words` the file of a judge of words, where one is to listen.
 
     Voices with moved formants are other voices, and left out. A judge that is not installed is told in `failed`.
     Raises InputError where a pack has no index or the songs do not tell what they were made from.
@@ -71,7 +76,10 @@ def check_songs(pack: Path, voices: Path, reporter: Reporter, *, items: int = IT
         sung, _ = chroma(vocal.mono(), vocal.rate)
         read_in.append(_Song(row, vocal, sung, chroma(accomp.mono(), accomp.rate), sung_from, others))
     scores: list[Score] = []
-    for measure in (_pitch, _voices, _words):
+    measures: list[Callable[[Sequence[_Song], Path, Reporter], list[Score]]] = [_pitch, _voices, _words]
+    if words is not None:
+        measures.append(partial(_judged, words))
+    for measure in measures:
         try:
             scores += measure(read_in, voices, reporter)
         except MissingExtra as missing:
@@ -199,30 +207,48 @@ def _nearest(found: Sequence[tuple[float, list[float]]]) -> float | None:
 
 
 def _words(songs: Sequence[_Song], voices: Path, reporter: Reporter) -> list[Score]:
-    """Phoneme error rate of English songs, and of the untouched recordings that they were sung from."""
+    """What a modest recogniser from elsewhere understands of English songs."""
     recogniser = Recogniser()
-    english = [song for song in songs if song.row["phonemes"] and song.row["language"].startswith("en")]
+    english = [song for song in songs if song.row["language"].startswith("en")]
+    return _understood("phoneme_error", english, voices, reporter, recogniser.phonemes, plain)
+
+
+def _judged(judge: Path, songs: Sequence[_Song], voices: Path, reporter: Reporter) -> list[Score]:
+    """What our own judge of words understands, which learned from songs of other voices too."""
+    return _understood("judged_phoneme_error", songs, voices, reporter, Words(judge).heard, spoken)
+
+
+def _understood(
+    name: str,
+    songs: Sequence[_Song],
+    voices: Path,
+    reporter: Reporter,
+    heard: Callable[[Audio], list[str]],
+    spelt: Callable[[Sequence[str]], list[str]],
+) -> list[Score]:
+    """Phoneme error rate of songs, and of the untouched recordings that they were sung from."""
+    worded = [song for song in songs if song.row["phonemes"]]
     reporter.stage("recognising")
     wrong, said = np.zeros(3), np.zeros(3)  # sung, spoken, and sung against another song's words
-    texts = [plain([symbol for symbol, _, _ in song.row["phonemes"]]) for song in english]
-    for i, song in enumerate(english):
-        reporter.step(i, len(english))
-        heard = recogniser.phonemes(song.vocal)
-        crossed = texts[other(i, len(english))]
-        wrong[[0, 2]] += edits(heard, texts[i]), edits(heard, crossed)
+    texts = [spelt([symbol for symbol, _, _ in song.row["phonemes"]]) for song in worded]
+    for i, song in enumerate(worded):
+        reporter.step(i, len(worded))
+        found, crossed = heard(song.vocal), texts[other(i, len(worded))]
+        wrong[[0, 2]] += edits(found, texts[i]), edits(found, crossed)
         said[[0, 2]] += len(texts[i]), len(crossed)
         for row in song.sung_from:
-            spoken = plain([symbol for symbol, _, _ in row["phonemes"]])
-            wrong[1] += edits(recogniser.phonemes(read(voices / row["vocal"])), spoken)
-            said[1] += len(spoken)
+            spoken_text = spelt([symbol for symbol, _, _ in row["phonemes"]])
+            wrong[1] += edits(heard(read(voices / row["vocal"])), spoken_text)
+            said[1] += len(spoken_text)
+    ratio = f"{name}s_over_speech"
     if not said[1]:
-        return [Score("phoneme_errors_over_speech", None, at_most=ERROR_RATIO)]
-    sung, spoken_rate, against = (float(rate) for rate in wrong / said)
+        return [Score(ratio, None, at_most=ERROR_RATIO)]
+    sung, untouched, against = (float(rate) for rate in wrong / said)
+    found_ratio, crossed_ratio = (rate / untouched if untouched else None for rate in (sung, against))
     return [
-        Score("phoneme_error_rate", sung, spoken_rate, "untouched speech"),
-        Score("phoneme_errors_over_speech", sung / spoken_rate, against / spoken_rate, "another song's words",
-              at_most=ERROR_RATIO),
-    ]  # fmt: skip
+        Score(f"{name}_rate", sung, untouched, "untouched speech"),
+        Score(ratio, found_ratio, crossed_ratio, "another song's words", at_most=ERROR_RATIO),
+    ]
 
 
 def _harmony(songs: Sequence[_Song]) -> list[Score]:

@@ -32,6 +32,10 @@ def check(
         Path | None,
         typer.Option("--speakers", metavar="CORPUS", help="Recordings of many people, to try `voice add` on."),
     ] = None,
+    words: Annotated[
+        Path | None,
+        typer.Option("--words", metavar="FILE", help="A judge of words, as `unisinger train judge` makes it."),
+    ] = None,
     items: Annotated[int, typer.Option("--items", min=2, max=10000, help="How many songs or recordings.")] = 24,
     seed: options.Seed = 0,
     json: options.Json = False,
@@ -46,7 +50,8 @@ def check(
 
     \b
     Examples:
-      unisinger prepare check packs/songs --voices packs/voices
+      unisinger prepare check packs/songs --voices packs/voices \\
+        --words models/judge/model.safetensors
       unisinger prepare check --voices packs/voices \\
         --alignments runs/aligner/alignments.jsonl
       unisinger prepare check --speakers corpus --items 100
@@ -67,7 +72,7 @@ def check(
     with output.progress() as reporter:
         parts = [] if alignments is None else [check_alignment(voices, alignments)]
         if pack is not None:
-            parts.append(check_songs(pack, voices, reporter, items=items, seed=seed))
+            parts.append(check_songs(pack, voices, reporter, items=items, seed=seed, words=words))
     _tell(parts, seed)
 
 
