@@ -19,7 +19,7 @@ from unisinger_cli.pipeline.reporter import Reporter
 from unisinger_cli.pipeline.studio import Studio
 from unisinger_cli.requests import SamplerConfig
 
-ITEMS = {"codec": 32, "content": 12, "timbre": 60, "convert": 20, "accompany": 10, "song": 6, "long": 1}
+ITEMS = {"codec": 32, "content": 12, "timbre": 60, "convert": 20, "accompany": 20, "song": 20, "long": 1}
 _RUN = {
     "codec": roundtrip.run,
     "content": content.run,

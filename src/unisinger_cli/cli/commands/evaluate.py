@@ -36,7 +36,7 @@ def evaluate(
     ] = None,
     items: Annotated[
         int | None,
-        typer.Option("--items", min=1, max=1000, help="Of each part.  [default: what the part takes; song 6]"),
+        typer.Option("--items", min=1, max=1000, help="Of each part.  [default: what the part takes; song 20]"),
     ] = None,
     words: Annotated[
         Path | None,
