@@ -66,6 +66,7 @@ def check_songs(
     Voices with moved formants are other voices, and left out. A judge that is not installed is told in `failed`.
     Raises InputError where a pack has no index or the songs do not tell what they were made from.
     """
+    listener = None if words is None else Words(words)  # what is no judge is told before minutes of measuring
     songs = _choose(pack, voices, items, np.random.default_rng(seed))
     failed: list[str] = []
     reporter.stage("reading")
@@ -77,8 +78,8 @@ def check_songs(
         read_in.append(_Song(row, vocal, sung, chroma(accomp.mono(), accomp.rate), sung_from, others))
     scores: list[Score] = []
     measures: list[Callable[[Sequence[_Song], Path, Reporter], list[Score]]] = [_pitch, _voices, _words]
-    if words is not None:
-        measures.append(partial(_judged, words))
+    if listener is not None:
+        measures.append(partial(_judged, listener))
     for measure in measures:
         try:
             scores += measure(read_in, voices, reporter)
@@ -213,9 +214,9 @@ def _words(songs: Sequence[_Song], voices: Path, reporter: Reporter) -> list[Sco
     return _understood("phoneme_error", english, voices, reporter, recogniser.phonemes, plain)
 
 
-def _judged(judge: Path, songs: Sequence[_Song], voices: Path, reporter: Reporter) -> list[Score]:
+def _judged(judge: Words, songs: Sequence[_Song], voices: Path, reporter: Reporter) -> list[Score]:
     """What our own judge of words understands, which learned from songs of other voices too."""
-    return _understood("judged_phoneme_error", songs, voices, reporter, Words(judge).heard, spoken)
+    return _understood("judged_phoneme_error", songs, voices, reporter, judge.heard, spoken)
 
 
 def _understood(

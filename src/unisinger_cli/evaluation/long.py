@@ -14,6 +14,7 @@ from unisinger_cli.evaluation.bench import Bench
 from unisinger_cli.evaluation.clips import SINGING, Clip, references
 from unisinger_cli.evaluation.findings import Item, Part, Score, mean
 from unisinger_cli.evaluation.steadiness import broken_share, deviation, held_notes, seam, shuffled
+from unisinger_cli.notation.keys import NAMES
 from unisinger_cli.pipeline.condition import from_plan
 from unisinger_cli.pipeline.reference import reference
 from unisinger_cli.pipeline.reporter import Silent
@@ -53,10 +54,9 @@ def slow_song(centre: float) -> SongPlan:
     lines = tuple(
         PlanLine(" ".join(s.text for s in syllables[i : i + 8]), tuple(syllables[i : i + 8])) for i in range(0, BARS, 8)
     )
-    names = "C C# D D# E F F# G G# A A# B".split()
     roots = [((low + root) % 12, quality) for root, quality in CHORDS]
     chords = tuple(Chord(i * bar, (i + 1) * bar, *roots[i % len(roots)], roots[i % len(roots)][0]) for i in range(BARS))
-    return SongPlan(BARS * bar, Harmony(BPM, BEATS, f"{names[low % 12]}:maj", chords), lines, "en")
+    return SongPlan(BARS * bar, Harmony(BPM, BEATS, f"{NAMES[low % 12]}:maj", chords), lines, "en")
 
 
 def run(bench: Bench, clips: Sequence[Clip], count: int) -> Part:
@@ -73,9 +73,8 @@ def run(bench: Bench, clips: Sequence[Clip], count: int) -> Part:
             continue
         found.append(one)
         items.append(item)
-    real = [
-        value for _, clip in bench.each("holding notes, real singers", _sung(clips)) for value in _real(bench, clip)
-    ]
+    sung = [clip for clip in clips if clip.kind in SINGING]
+    real = [value for _, clip in bench.each("holding notes, real singers", sung) for value in _real(bench, clip)]
     cents, written = (mean(v for one in found for v in getattr(one, name)) for name in ("cents", "written"))
     broken = mean(value for one in found for value in one.broken)
     seam, cut = (mean(getattr(one, name) for one in found) for name in ("seam", "cut"))
@@ -85,10 +84,6 @@ def run(bench: Bench, clips: Sequence[Clip], count: int) -> Part:
         Score("change_at_window_borders", seam, cut, "windows in another order", at_most=SEAM),
     )
     return Part("long", scores, tuple(items), tuple(bench.failed))
-
-
-def _sung(clips: Sequence[Clip]) -> list[Clip]:
-    return [clip for clip in clips if clip.kind in SINGING]
 
 
 def _sing(bench: Bench, i: int, clip: Clip, title: str) -> tuple[_Found, Item]:

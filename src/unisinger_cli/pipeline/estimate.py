@@ -53,7 +53,7 @@ def estimate(studio: Studio, job: Job, began: float) -> Estimate:
     before = time.monotonic() - began
     frames = int(sound * studio.frame_rate) + 1
     passes = _passes(request, groups)
-    windows = _windows(studio, frames)
+    windows = len(sample.windows_over(frames, studio.config.flow))
     a_pass, a_frame = _speed(studio, min(frames, studio.config.flow.window))
     each = windows * passes * a_pass + frames * a_frame * groups * (1 + around)
     base = peak_memory()
@@ -65,19 +65,16 @@ def _passes(request: SongRequest | ConvertRequest, groups: int) -> int:
     """How often the network is asked about a window: at each step once, and once more without each condition that
     guides there."""
     sampler = request.sampler
-    asked = {"phoneme_on" if isinstance(request, SongRequest) else "semantic_on": sampler.words}
+    there = {"phoneme_on" if isinstance(request, SongRequest) else "semantic_on"}
     if not isinstance(request, SongRequest) or request.ref:
-        asked["speaker_on"] = sampler.voice
+        there.add("speaker_on")
     if groups == 2:
-        asked["instruct_on+score_on"] = sampler.accomp
-    times = np.arange(sampler.steps) / sampler.steps
-    return sum(1 + sum(scale != 1 and sample.guides(name, t) for name, scale in asked.items()) for t in times)
-
-
-def _windows(studio: Studio, frames: int) -> int:
-    window = studio.config.flow.window
-    even = frames + frames % studio.config.flow.patch
-    return len(sample.windows(even, window, min(sample.OVERLAP, window // 4)))
+        there.add("instruct_on+score_on")
+    passes = 0
+    for t in np.arange(sampler.steps) / sampler.steps:
+        guided = sample.guides(sampler, t)
+        passes += 1 + sum(any(scale != 1 for scale in guided[name]) for name in there & guided.keys())
+    return passes
 
 
 def _speed(studio: Studio, frames: int) -> tuple[float, float]:

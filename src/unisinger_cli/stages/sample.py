@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     import torch
 
     from unisinger_cli.model.conditioning import Conditions
+    from unisinger_cli.model.config import FlowConfig
     from unisinger_cli.model.unisinger import UniSinger
 
 # Flow times between which each condition guides. Who sings is settled early, out of the noise, and what is said late;
@@ -52,6 +53,11 @@ def windows(frames: int, window: int, overlap: int) -> list[tuple[int, int]]:
     starts -= starts % 2  # a token is two frames
     starts[-1] = frames - window
     return [(int(s), int(s) + window) for s in starts]
+
+
+def windows_over(frames: int, flow: FlowConfig) -> list[tuple[int, int]]:
+    """The windows in which a model of these sizes samples so many frames, filled up to whole tokens."""
+    return windows(frames + frames % flow.patch, flow.window, min(OVERLAP, flow.window // 4))
 
 
 def ramp(window: int, overlap: int) -> Floats:
@@ -118,22 +124,26 @@ def as_tensors(model: UniSinger, c: Condition, frames: int) -> Conditions:
 def guidance(c: Condition, sampler: SamplerConfig, t: float) -> dict[str, tuple[float, float]]:
     """Scales by switch for the vocal and the accompaniment at flow time `t`, of those conditions that are there to be
     followed and guide at that time: voice and words guide the vocal, style and harmony the accompaniment."""
-    scales = {}
-    if c.phonemes is not None:
-        scales["phoneme_on"] = (sampler.words, 1.0)
-    if c.content is not None:
-        scales["semantic_on"] = (sampler.words, 1.0)
-    if c.timbre is not None:
-        scales["speaker_on"] = (sampler.voice, 1.0)
-    if len(c.groups) > 1:
-        scales["instruct_on+score_on"] = (1.0, sampler.accomp)
-    return {name: scale for name, scale in scales.items() if guides(name, t)}
+    there = {
+        "phoneme_on": c.phonemes is not None,
+        "semantic_on": c.content is not None,
+        "speaker_on": c.timbre is not None,
+        "instruct_on+score_on": len(c.groups) > 1,
+    }
+    return {name: scales for name, scales in guides(sampler, t).items() if there[name]}
 
 
-def guides(name: str, t: float) -> bool:
-    """Whether a condition guides in a solver step that begins at flow time `t`."""
-    begin, end = GUIDED.get(name, (0.0, 1.0))
-    return begin <= t < end
+def guides(sampler: SamplerConfig, t: float) -> dict[str, tuple[float, float]]:
+    """The same of all conditions that guide in a solver step that begins at flow time `t`, whether they are there or
+    not."""
+    scales = {
+        "phoneme_on": (sampler.words, 1.0),
+        "semantic_on": (sampler.words, 1.0),
+        "speaker_on": (sampler.voice, 1.0),
+        "instruct_on+score_on": (1.0, sampler.accomp),
+    }
+    spans = {name: GUIDED.get(name, (0.0, 1.0)) for name in scales}
+    return {name: scales[name] for name, (begin, end) in spans.items() if begin <= t < end}
 
 
 def sample(
@@ -158,7 +168,7 @@ def sample(
     config, device = model.config, model.codec.latent_mean.device
     frames = condition.frames + condition.frames % config.flow.patch
     conditions = as_tensors(model, condition, frames)
-    spans = windows(frames, config.flow.window, min(OVERLAP, config.flow.window // 4))
+    spans = windows_over(frames, config.flow)
     pieces = [spans[i : i + TOGETHER] for i in range(0, len(spans), TOGETHER)]
     passes = itertools.count(1)
 

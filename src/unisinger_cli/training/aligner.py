@@ -118,12 +118,6 @@ def discriminant(frames: Tensor, labels: Tensor, classes: int) -> tuple[Tensor, 
     return weight, -0.5 * (mean.T * weight).sum(0)
 
 
-def _align(
-    scores: np.ndarray, symbols: list[tuple[int, bool]], least: list[int], within: list[tuple[int, int]]
-) -> list[tuple[int, int, int]]:
-    return align(scores, symbols, least, within)
-
-
 def refine(clips: Sequence[Clip], classes: int, pause: int, pool: ProcessPoolExecutor) -> float:
     """Estimate, and align by it every clip whose times are not given; returns the share of frames that changed.
 
@@ -143,7 +137,7 @@ def refine(clips: Sequence[Clip], classes: int, pause: int, pool: ProcessPoolExe
 
     changed = total = 0
     asked = ([getattr(clip, name) for clip in sought] for name in ("symbols", "least", "within"))
-    aligned = pool.map(_align, scores(), *asked, chunksize=16)
+    aligned = pool.map(align, scores(), *asked, chunksize=16)
     for clip, spans in zip(sought, aligned, strict=True):
         before, clip.labels = clip.labels, torch.cat([torch.full((b - a,), symbol) for symbol, a, b in spans])
         changed += int((before != clip.labels).sum())

@@ -85,16 +85,11 @@ class References:
     def _gather_moments(self, clips: list[Clip], starts: list[int], own: list[list[int]]) -> None:
         """The frames in which something is said, one speaker after the other."""
         speaking = ~(self.sounds.kind == self.sounds.pause).to(self.codes.device)[self.codes.long()].cpu()
-        said = [
-            starts[i] + speaking[starts[i] : starts[i] + len(clips[i][1]["hz"])].nonzero()[:, 0]
-            for members in own
-            for i in members
-        ]
+        said = lambda i: starts[i] + speaking[starts[i] :][: len(clips[i][1]["hz"])].nonzero()[:, 0]  # noqa: E731
+        frames = [torch.cat([said(i) for i in members]) for members in own]
         device = self.vocal.device
-        self.moment_frames = torch.cat([*said, torch.zeros(1, dtype=torch.long)]).to(device)
-        lengths = iter(said)
-        count = [sum(len(next(lengths)) for _ in members) for members in own]
-        self.moment_count = torch.tensor(count, device=device)
+        self.moment_frames = torch.cat([*frames, torch.zeros(1, dtype=torch.long)]).to(device)
+        self.moment_count = torch.tensor([len(f) for f in frames], device=device)
         self.moment_first = self.moment_count.cumsum(0) - self.moment_count
 
     def split(self, who: Tensor, window: Tensor) -> Tensor:
