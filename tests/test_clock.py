@@ -61,6 +61,19 @@ def test_vowels_start_with_their_notes_and_consonants_before() -> None:
     assert 1.7 < first_s < 2.0
 
 
+def test_consonants_take_the_time_they_are_given_where_there_is_any() -> None:
+    plan = plan_of([("sta", 1.0, 2.0), ("nas", 2.0, 3.0)])
+    spans = phoneme_spans(plan, [[0.2, 0.05, 9.0], [0.3, 9.0, 0.1]])
+    sung = [span for span in spans if span[0] not in "_^"]
+    assert [symbol for symbol, _, _ in sung] == list("stanas")
+    lengths = [end - start for _, start, end in sung]
+    assert lengths == pytest.approx([0.2, 0.05, 0.7, 0.3, 0.9, 0.1])
+    assert phoneme_spans(plan) != spans  # they have usual lengths, too
+    crowded = phoneme_spans(plan_of([("las", 1.0, 1.2)]), [[0.05, 9.0, 5.0]])
+    vowel = next(end - start for symbol, start, end in crowded if symbol == "a")
+    assert 0.07 < vowel < 0.09  # a vowel keeps its share of a note, however long its consonants would be
+
+
 def test_a_diphthong_glides_at_the_end() -> None:
     spans = phoneme_spans(plan_of([("aɪ", 1.0, 2.0)]))
     lengths = {symbol: end - start for symbol, start, end in spans if symbol in "aɪ"}

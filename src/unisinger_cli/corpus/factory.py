@@ -40,8 +40,9 @@ _ABOVE_SONG, _ABOVE_FURTHER = (-1.0, 2.0), (-2.0, 7.0)
 _TRIES = 200
 _BREAK = 0.25  # seconds of rest that end a line
 _SUNG = 0.6  # share of the time that notes take
-_SYLLABLES, _REACH = 1.4, 7.0  # a second at least, and semitones at most from the middle note: few long vowels, and
-# notes far from where the voice was recorded, are what a listener knows it least by
+# A second at least and at most, and semitones at most from the middle note: a listener knows a voice least by long
+# vowels, by syllables faster than it speaks, and by notes far from where it was recorded.
+_SYLLABLES, _REACH = (1.4, 3.0), 7.0
 _VALID_EVERY = 25  # every so many songs are sung by held-out voices
 _WRITTEN = 0.35  # share of songs with the score's own accompaniment
 
@@ -179,7 +180,8 @@ def _choose_song(scores: Sequence[Entry], rng: np.random.Generator) -> ScoreSong
 
 
 def _singable(song: ScoreSong) -> bool:
-    if len(sung_groups(song)) < _SYLLABLES * song.seconds:
+    least, most = _SYLLABLES
+    if not least <= len(sung_groups(song)) / song.seconds <= most:
         return False
     midi = np.array([note.midi for note in song.notes])
     return float(np.abs(midi - np.median(midi)).max()) <= _REACH

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from unisinger_cli.corpus.psola import HOP, Grains, lay, pulses, voiced_grains, voiceless_part
 from unisinger_cli.errors import MissingExtra
 from unisinger_cli.model.config import VOWELS
-from unisinger_cli.stages.clock import VOICELESS, phoneme_spans, sing_curve
+from unisinger_cli.stages.clock import VOICELESS, natural, phoneme_spans, sing_curve
 from unisinger_cli.stages.pitch import track
 from unisinger_cli.types import Audio, Pitch, SongPlan
 
@@ -133,7 +133,9 @@ def perform(
     syllables = [syllable for line in plan.lines for syllable in line.syllables]
     if [s.phonemes for s in syllables] != [tuple(p.symbol for p in pieces) for pieces in sources]:
         raise ValueError("the plan's phonemes are not those of its sources")
-    spans = phoneme_spans(plan)
+    # consonants take as long as they were spoken, but no less than sung ones usually do
+    lengths = [[max(piece.end - piece.start, natural(piece.symbol)) for piece in pieces] for pieces in sources]
+    spans = phoneme_spans(plan, lengths)
     times = np.arange(int(np.ceil(plan.seconds / FRAME)), dtype=np.float64) * FRAME
     notes = [note for syllable in syllables for note in syllable.notes]
     curve = sing_curve(notes, times.astype(np.float32), rng).astype(np.float64)

@@ -14,9 +14,10 @@ from unisinger_cli.notation.keys import QUALITIES
 from unisinger_cli.stages.vocalise import sing_curve
 from unisinger_cli.types import Floats, Ints, Score, SongPlan
 
-__all__ = ["phoneme_frames", "phoneme_spans", "pitch_frames", "score_frames", "sing_curve"]
+__all__ = ["natural", "phoneme_frames", "phoneme_spans", "pitch_frames", "score_frames", "sing_curve"]
 
 Span = tuple[str, float, float]  # symbol, start and end in seconds
+Length = tuple[str, float]  # symbol, and the seconds it takes
 
 VOICELESS = frozenset("_^ptkʔfθsʃçxhɕ")
 # Natural lengths of consonants in seconds, rounded by class from the inherent durations of Klatt, "Linguistic uses
@@ -34,49 +35,61 @@ _BREATH = (0.15, 0.30)  # seconds
 _LEAST_REST = 0.03  # seconds; a shorter gap is sung through
 
 
-def _parts(phonemes: Sequence[str]) -> tuple[list[str], list[str], list[str]]:
+def _parts(phonemes: Sequence[str], seconds: Sequence[float]) -> tuple[list[Length], list[Length], list[Length]]:
     """Onset, nucleus and coda. Without a vowel the last sonorant carries the note, else the last symbol."""
     at = [i for i, symbol in enumerate(phonemes) if symbol in VOWELS]
     at = at or [i for i, symbol in enumerate(phonemes) if symbol in ("m", "n", "ŋ", "l", "ɹ")][-1:]
     first, last = (at[0], at[-1] + 1) if at else (len(phonemes) - 1, len(phonemes))
-    return list(phonemes[:first]), list(phonemes[first:last]), list(phonemes[last:])
+    lengths = list(zip(phonemes, seconds, strict=True))
+    return lengths[:first], lengths[first:last], lengths[last:]
 
 
-def _natural(symbols: Sequence[str]) -> float:
-    return sum(_SECONDS.get(symbol, 0.06) for symbol in symbols)
+def natural(symbol: str) -> float:
+    """Seconds that a consonant usually takes."""
+    return _SECONDS.get(symbol, 0.06)
 
 
-def _laid(symbols: Sequence[str], start: float, end: float) -> list[Span]:
-    """The symbols between start and end, each in proportion to its natural length."""
-    if not symbols or end - start <= 1e-6:
+def _sum(lengths: Sequence[Length]) -> float:
+    return sum(seconds for _, seconds in lengths)
+
+
+def _laid(lengths: Sequence[Length], start: float, end: float) -> list[Span]:
+    """The symbols between start and end, each in proportion to its length."""
+    if not lengths or end - start <= 1e-6:
         return []
-    shares = np.cumsum([0.0, *map(_natural, symbols)]) / _natural(symbols)
+    shares = np.cumsum([0.0, *(seconds for _, seconds in lengths)]) / _sum(lengths)
     edges = start + (end - start) * shares
     edges[-1] = end
-    return [(s, float(a), float(b)) for s, a, b in zip(symbols, edges[:-1], edges[1:], strict=True)]
+    return [(s, float(a), float(b)) for (s, _), a, b in zip(lengths, edges[:-1], edges[1:], strict=True)]
 
 
-def _held(nucleus: Sequence[str], start: float, end: float) -> list[Span]:
+def _held(nucleus: Sequence[Length], start: float, end: float) -> list[Span]:
     """The first vowel holds; what follows it is a glide at the end."""
     glide = min(_GLIDE, 0.4 * (end - start)) / max(1, len(nucleus) - 1)
     edges = [start, *(end - glide * k for k in range(len(nucleus) - 1, -1, -1))]
-    return list(zip(nucleus, edges[:-1], edges[1:], strict=True))
+    return [(s, a, b) for (s, _), a, b in zip(nucleus, edges[:-1], edges[1:], strict=True)]
 
 
-def phoneme_spans(plan: SongPlan) -> tuple[Span, ...]:
+def phoneme_spans(plan: SongPlan, lengths: Sequence[Sequence[float]] | None = None) -> tuple[Span, ...]:
     """(symbol, start, end) in time order and without gaps over 0..plan.seconds; "_" is silence, "^" breathes in.
 
     A vowel starts with its note, as singers do it (Sundberg, The Science of the Singing Voice, 1987): the consonants
     before it take their time from the rest or the note before, at most `_CONSONANT_SHARE` of that note.
+
+    Args:
+        lengths: for each syllable the seconds that each of its consonants takes where there is time (what stands at
+            its vowels is not read); their usual ones unless told.
     """
     sung = [(syllable, i == 0) for line in plan.lines for i, syllable in enumerate(line.syllables)]
     if not sung:
         return (("_", 0.0, plan.seconds),)
-    parts = [_parts(syllable.phonemes) for syllable, _ in sung]
+    if lengths is None:
+        lengths = [[natural(symbol) for symbol in syllable.phonemes] for syllable, _ in sung]
+    parts = [_parts(syllable.phonemes, own) for (syllable, _), own in zip(sung, lengths, strict=True)]
     spans: list[Span] = []
 
     # the first onset: from the time before it, and where that is short from its own note
-    onset, first = _natural(parts[0][0]), sung[0][0]
+    onset, first = _sum(parts[0][0]), sung[0][0]
     vowel = max(first.start, min(onset, first.start + 0.4 * (first.end - first.start)))
     onset_start = _rest(spans, 0.0, vowel - min(onset, vowel), breath=True)
     for i, (syllable, _) in enumerate(sung):
@@ -86,11 +99,11 @@ def phoneme_spans(plan: SongPlan) -> tuple[Span, ...]:
             vowel = onset_start
         last = i + 1 == len(sung)
         following = plan.seconds if last else sung[i + 1][0].start
-        next_onset = 0.0 if last else _natural(parts[i + 1][0])
+        next_onset = 0.0 if last else _sum(parts[i + 1][0])
         end = min(syllable.end, following)
         gap = following - end
         taken = max(0.0, next_onset - gap)
-        coda = _natural(after)
+        coda = _sum(after)
         squeeze = min(1.0, _CONSONANT_SHARE * (end - vowel) / max(coda + taken, 1e-9))
         end -= taken * squeeze
         onset_start = following - min(next_onset, gap) - taken * squeeze
