@@ -33,7 +33,7 @@ def condition(task: int) -> Condition:
     rng = np.random.default_rng(0)
     words = rng.integers(2, len(DEBUG.phonemes), FRAMES) if task in (0, 2) else None
     content = rng.integers(DEBUG.content.codes, size=FRAMES) if task in (1, 3) else None
-    vector = rng.standard_normal(DEBUG.timbre.dim).astype(np.float32)
+    voice, singer = (vector / np.linalg.norm(vector) for vector in rng.standard_normal((2, DEBUG.timbre.dim)))
     return Condition(
         task,
         FRAMES,
@@ -43,23 +43,24 @@ def condition(task: int) -> Condition:
         np.full(FRAMES, 200.0, dtype=np.float32),
         None if task == 1 else np.zeros((FRAMES, DEBUG.score_dim), dtype=np.float32),
         None if task == 1 else np.array([0]),
-        None if task == 0 else Timbre(vector / np.linalg.norm(vector)),
+        None if task == 0 else Timbre(voice.astype(np.float32)),
+        Timbre(singer.astype(np.float32)) if task in (1, 3) else None,
     )
 
 
 def test_voice_guides_the_vocal_early_and_words_late_and_harmony_the_band() -> None:
-    sampler = SamplerConfig(words=3.0, voice=7.0, accomp=2.0)
+    sampler = SamplerConfig(words=3.0, voice=7.0, accomp=2.0, source=4.0)
     band = {"instruct_on+score_on": (1.0, 2.0)}
     for t in (0.0, TURN - 0.01):
         assert guidance(condition(2), sampler, t) == band | {"speaker_on": (7.0, 1.0)}
-        assert guidance(condition(1), sampler, t) == {"speaker_on": (7.0, 1.0)}
+        assert guidance(condition(1), sampler, t) == {"speaker_on": (7.0, 1.0), "source": (4.0, 1.0)}
     for t in (TURN, 0.95):
         assert guidance(condition(2), sampler, t) == band | {"phoneme_on": (3.0, 1.0)}
         assert guidance(condition(1), sampler, t) == {"semantic_on": (3.0, 1.0)}
     assert guidance(condition(0), sampler, 0.0) == band  # nobody's voice
 
 
-@pytest.mark.parametrize("name", ["words", "voice"])
+@pytest.mark.parametrize("name", ["words", "voice", "source"])
 def test_guidance_is_heard(model: UniSinger, name: str) -> None:
     made = [
         sample(model, condition(1), replace(SamplerConfig(steps=8), **{name: scale}), lambda *a: None)["vocal"].read(
@@ -70,14 +71,31 @@ def test_guidance_is_heard(model: UniSinger, name: str) -> None:
     assert np.abs(made[0] - made[1]).max() > 1e-3
 
 
+def test_nobody_is_led_away_from_himself(model: UniSinger) -> None:
+    own = replace(condition(1), singer=condition(1).timbre)
+    made = [
+        sample(model, own, SamplerConfig(steps=8, source=scale), lambda *a: None)["vocal"].read(0, FRAMES)
+        for scale in (1.0, 4.0)
+    ]
+    np.testing.assert_allclose(made[0], made[1], atol=1e-4)
+
+
 @pytest.mark.parametrize(
-    ("steps", "words", "voice", "accomp"), [(1, 2, 8, 1.5), (16, 2, 8, 1.5), (7, 1, 8, 1), (10, 3, 1, 2), (5, 1, 1, 1)]
+    ("steps", "words", "voice", "accomp", "source"),
+    [(1, 2, 8, 1.5, 3), (16, 2, 8, 1.5, 3), (7, 1, 8, 1, 1), (10, 3, 1, 2, 3), (5, 1, 1, 1, 1)],
 )
 @pytest.mark.parametrize("task", range(4))
 def test_the_estimate_counts_the_passes_of_the_sampler(
-    model: UniSinger, monkeypatch: pytest.MonkeyPatch, task: int, steps: int, words: float, voice: float, accomp: float
+    model: UniSinger,
+    monkeypatch: pytest.MonkeyPatch,
+    task: int,
+    steps: int,
+    words: float,
+    voice: float,
+    accomp: float,
+    source: float,
 ) -> None:
-    sampler = SamplerConfig(steps=steps, words=words, voice=voice, accomp=accomp)
+    sampler = SamplerConfig(steps=steps, words=words, voice=voice, accomp=accomp, source=source)
     asked = 0
     network = model.flow.network.forward
 

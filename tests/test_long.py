@@ -157,7 +157,8 @@ def test_streamed_solver_steps_are_those_over_the_whole(frames: int) -> None:
     for t in (0.0, 0.25, 0.5, 0.75):
         velocity, total = torch.zeros_like(latent), torch.zeros(even, 1)
         for a, b in spans:
-            one = model.flow.velocity(latent[None, :, a:b], t, given.crop(a, b), {"phoneme_on": (2.0, 1.0)})[0]
+            here = given.crop(a, b)
+            one = model.flow.velocity(latent[None, :, a:b], t, here, [(here.without("phoneme_on"), (2.0, 1.0))])[0]
             velocity[:, a:b] += weight * one
             total[a:b] += weight
         latent = latent + 0.25 * velocity / total

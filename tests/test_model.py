@@ -85,11 +85,11 @@ def test_a_masked_modality_has_no_effect(flow: Flow, task: int) -> None:
     torch.manual_seed(0)
     latent, c, other = torch.randn(1, 2, 32, 64), conditions(1, 32, task), conditions(1, 32, task, seed=9)
     mask = MASKS[task]
-    plain = flow.velocity(latent, 0.3, c, {})
+    plain = flow.velocity(latent, 0.3, c)
     seen = {"phonemes": mask.phoneme, "content": mask.semantic, "tags": mask.instruct}
     seen |= {"timbre": mask.speaker, "sounds": mask.speaker}
     for name, visible in seen.items():
-        changed = flow.velocity(latent, 0.3, c.map({name: getattr(other, name)}), {})
+        changed = flow.velocity(latent, 0.3, c.map({name: getattr(other, name)}))
         assert torch.equal(plain, changed) != visible, name
 
 
@@ -97,29 +97,31 @@ def test_absent_group_is_not_looked_at(flow: Flow) -> None:
     latent, c = torch.randn(1, 2, 32, 64), conditions(1, 32, task=1)
     changed = latent.clone()
     changed[:, 1] += 1
-    assert torch.equal(flow.velocity(latent, 0.5, c, {})[:, 0], flow.velocity(changed, 0.5, c, {})[:, 0])
+    assert torch.equal(flow.velocity(latent, 0.5, c)[:, 0], flow.velocity(changed, 0.5, c)[:, 0])
 
 
 def test_guidance_scales(flow: Flow) -> None:
     """1 is the plain field; 0 takes the condition out; in between lies on the line through both."""
     latent, c = torch.randn(1, 2, 32, 64), conditions(1, 32)
-    plain = flow.velocity(latent, 0.5, c, {})
-    assert torch.equal(flow.velocity(latent, 0.5, c, {"speaker_on": (1.0, 1.0)}), plain)
-    without = flow.velocity(latent, 0.5, c.map({"speaker_on": torch.zeros(1, dtype=torch.bool)}), {})
-    torch.testing.assert_close(flow.velocity(latent, 0.5, c, {"speaker_on": (0.0, 0.0)}), without)
+    plain = flow.velocity(latent, 0.5, c)
+    assert torch.equal(flow.velocity(latent, 0.5, c, [(c.without("speaker_on"), (1.0, 1.0))]), plain)
+    without = flow.velocity(latent, 0.5, c.map({"speaker_on": torch.zeros(1, dtype=torch.bool)}))
+    torch.testing.assert_close(flow.velocity(latent, 0.5, c, [(c.without("speaker_on"), (0.0, 0.0))]), without)
     more = plain + 2 * (plain - without)
-    torch.testing.assert_close(flow.velocity(latent, 0.5, c, {"speaker_on": (3.0, 3.0)}), more)
-    vocal = flow.velocity(latent, 0.5, c, {"speaker_on": (3.0, 1.0)})  # each group has a scale of its own
+    torch.testing.assert_close(flow.velocity(latent, 0.5, c, [(c.without("speaker_on"), (3.0, 3.0))]), more)
+    vocal = flow.velocity(latent, 0.5, c, [(c.without("speaker_on"), (3.0, 1.0))])  # each group has a scale of its own
     torch.testing.assert_close(vocal[:, 0], more[:, 0])
     torch.testing.assert_close(vocal[:, 1], plain[:, 1])
 
 
 def test_batch_equals_single(flow: Flow) -> None:
     latent, c = torch.randn(3, 2, 32, 64), conditions(3, 32)
-    whole = flow.velocity(latent, 0.5, c, {"phoneme_on": (2.0, 1.5)})
+    whole = flow.velocity(latent, 0.5, c, [(c.without("phoneme_on"), (2.0, 1.5))])
     for i in range(3):
         one = Conditions(**{name: value[i : i + 1] for name, value in c.__dict__.items()})
-        torch.testing.assert_close(flow.velocity(latent[i : i + 1], 0.5, one, {"phoneme_on": (2.0, 1.5)})[0], whole[i])
+        torch.testing.assert_close(
+            flow.velocity(latent[i : i + 1], 0.5, one, [(one.without("phoneme_on"), (2.0, 1.5))])[0], whole[i]
+        )
 
 
 def test_time_grid_runs_from_noise_to_data() -> None:

@@ -36,12 +36,12 @@ def test_a_variant_sees_what_it_should(name: str, task: int) -> None:
     flow, mask = awake_flow(config), MASKS[task]
     c, other = (conditions(1, 32, task, seed, config) for seed in (0, 9))
     latent = torch.randn(1, 2, 32, 64, generator=torch.Generator().manual_seed(0))
-    plain = flow.velocity(latent, 0.3, c, {})
+    plain = flow.velocity(latent, 0.3, c)
     everything = name == "no-masks"
     seen = {"phonemes": mask.phoneme, "content": mask.semantic, "tags": mask.instruct}
     seen |= {"timbre": mask.speaker, "sounds": mask.speaker}
     for field, visible in seen.items():
-        changed = flow.velocity(latent, 0.3, c.map({field: getattr(other, field)}), {})
+        changed = flow.velocity(latent, 0.3, c.map({field: getattr(other, field)}))
         assert torch.equal(plain, changed) != (visible or everything), field
 
 
@@ -128,11 +128,11 @@ def test_another_space_is_another_voice() -> None:
     """Changing conversion's maps leaves songs as they are."""
     config = VARIANTS["two-spaces"].of(DEBUG)
     flow, latent = awake_flow(config), torch.randn(1, 2, 32, 64, generator=torch.Generator().manual_seed(0))
-    before = [flow.velocity(latent, 0.3, conditions(1, 32, task, config=config), {}) for task in range(4)]
+    before = [flow.velocity(latent, 0.3, conditions(1, 32, task, config=config)) for task in range(4)]
     with torch.no_grad():
         for name in VOICE_MAPS:
             flow.network.get_parameter(name).chunk(2)[1].add_(0.1)
-    after = [flow.velocity(latent, 0.3, conditions(1, 32, task, config=config), {}) for task in range(4)]
+    after = [flow.velocity(latent, 0.3, conditions(1, 32, task, config=config)) for task in range(4)]
     assert [torch.equal(a, b) for a, b in zip(before, after, strict=True)] == [True, False, True, False]
 
 

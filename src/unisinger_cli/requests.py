@@ -34,12 +34,13 @@ class SamplerConfig:
     words: float = 2.0  # guidance on lyrics or content; more tells a conversion more of the source's singer too
     voice: float = 8.0  # guidance on the speaker; the field of few voices is weak, and more is needed than for words
     accomp: float = 2.5  # guidance on style and harmony
+    source: float = 2.0  # guidance away from the singer of the recording that is converted
 
     def __post_init__(self) -> None:
         _within("--seed", self.seed, 0, 2**63 - 1)
         _within("the number of the take", self.take, 0, 9999)
         _within("--steps", self.steps, 1, 200)
-        for name in ("words", "voice", "accomp"):
+        for name in ("words", "voice", "accomp", "source"):
             _within(f"--cfg-{name}", getattr(self, name), 0, 20)
 
 

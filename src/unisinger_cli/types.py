@@ -210,6 +210,7 @@ class Condition:
     score: Floats | None  # [n, score_dim], see stages.clock.score_frames
     tags: Ints | None  # [k] tag ids
     timbre: Timbre | None
+    singer: Timbre | None = None  # of the recording that is converted; not to be heard
 
 
 @dataclass(frozen=True)

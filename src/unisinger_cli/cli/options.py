@@ -166,7 +166,7 @@ Cfg: TypeAlias = Annotated[
         "--cfg",
         envvar="UNISINGER_CFG",
         show_envvar=False,
-        help="All three guidance scales at once, 0 to 20; 1 is no guidance.",
+        help="All guidance scales at once, 0 to 20; 1 is no guidance.",
     ),
 ]
 CfgWords: TypeAlias = Annotated[
@@ -184,7 +184,7 @@ CfgVoice: TypeAlias = Annotated[
         "--cfg-voice",
         envvar="UNISINGER_CFG_VOICE",
         show_envvar=False,
-        help="Guidance on the voice.  [default: 5]",
+        help="Guidance on the voice.  [default: 8]",
     ),
 ]
 CfgAccomp: TypeAlias = Annotated[
@@ -193,7 +193,17 @@ CfgAccomp: TypeAlias = Annotated[
         "--cfg-accomp",
         envvar="UNISINGER_CFG_ACCOMP",
         show_envvar=False,
-        help="Guidance on style and harmony.  [default: 1.5]",
+        help="Guidance on style and harmony.  [default: 2.5]",
+    ),
+]
+
+CfgSource: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--cfg-source",
+        envvar="UNISINGER_CFG_SOURCE",
+        show_envvar=False,
+        help="Guidance away from the singer of the recording.  [default: 2]",
     ),
 ]
 
@@ -205,6 +215,7 @@ def sampler(
     words: float | None,
     voice: float | None,
     accomp: float | None,
+    source: float | None = None,
     take: int = 0,
 ) -> SamplerConfig:
     """The sampler that was asked for: an own scale goes before --cfg, that before the default; 0 is 0."""
@@ -220,6 +231,7 @@ def sampler(
         words=scale(words, usual.words),
         voice=scale(voice, usual.voice),
         accomp=scale(accomp, usual.accomp),
+        source=scale(source, usual.source),
     )
 
 

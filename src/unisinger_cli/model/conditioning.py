@@ -75,6 +75,10 @@ class Conditions:
         """The same conditions with some fields replaced."""
         return Conditions(**{**self.__dict__, **change})
 
+    def without(self, switches: str) -> Conditions:
+        """The same with some modalities switched off: "phoneme_on", or several names joined by "+"."""
+        return self.map({name: torch.zeros_like(getattr(self, name)) for name in switches.split("+")})
+
     def crop(self, first: int, last: int) -> Conditions:
         """Frames first..last of everything that has a clock."""
         return self.map(

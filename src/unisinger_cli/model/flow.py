@@ -8,7 +8,7 @@ Shapes: b batch, s latent groups, n latent frames, c channels.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -48,20 +48,23 @@ class Flow(nn.Module):
 
     @torch.no_grad()
     def velocity(
-        self, latent: Tensor, t: float, conditions: Conditions, guidance: Mapping[str, Sequence[float]]
+        self,
+        latent: Tensor,
+        t: float,
+        conditions: Conditions,
+        guidance: Sequence[tuple[Conditions, Sequence[float]]] = (),
     ) -> Tensor:
         """Velocity with guidance: [b, s, n, c] -> same.
 
-        `guidance` maps a condition's switch ("phoneme_on", ...) or several joined by "+" to its scales, one for each
-        group. Scale 1 is the plain conditional field, 0 takes that condition out, more pushes away from the field
-        without it (classifier-free guidance, Ho and Salimans 2022, one scale for each condition and group).
+        `guidance` are other conditions, each with its scales, one for each group. Scale 1 is the plain field of
+        `conditions`, 0 that of the others, more pushes away from these. Without a modality (`Conditions.without`) it is
+        classifier-free guidance (Ho and Salimans 2022), with another value of it a negative prompt.
         """
         times = torch.full((latent.shape[0],), t, device=latent.device)
         full: Tensor = self.network(latent, times, conditions)
         velocity = full
-        for switches, scales in guidance.items():
+        for others, scales in guidance:
             if any(scale != 1.0 for scale in scales):
                 more = torch.tensor(scales, device=latent.device)[:, None, None] - 1
-                off = {name: torch.zeros_like(getattr(conditions, name)) for name in switches.split("+")}
-                velocity = velocity + more * (full - self.network(latent, times, conditions.map(off)))
+                velocity = velocity + more * (full - self.network(latent, times, others))
         return velocity

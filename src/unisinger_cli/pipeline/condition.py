@@ -53,9 +53,16 @@ def from_plan(config: ModelConfig, plan: SongPlan, timbre: Timbre | None, rng: n
 
 
 def from_recording(
-    config: ModelConfig, content: Content, pitch: Pitch, timbre: Timbre, score: Score | None, tags: Sequence[str]
+    config: ModelConfig,
+    content: Content,
+    pitch: Pitch,
+    timbre: Timbre,
+    score: Score | None,
+    tags: Sequence[str],
+    singer: Timbre | None = None,
 ) -> Condition:
-    """A conversion: task 3 where a score for a new accompaniment is given, task 1 without."""
+    """A conversion: task 3 where a score for a new accompaniment is given, task 1 without. `singer` is who sings in the
+    recording."""
     frames = len(content.tokens)
     hz = np.zeros(frames, dtype=np.float32)
     hz[: len(pitch.hz)] = pitch.hz[:frames]
@@ -68,4 +75,5 @@ def from_recording(
         score=None if score is None else score_frames(score, frames, content.frame_rate),
         tags=_tags(config, tags),
         timbre=timbre,
+        singer=singer,
     )

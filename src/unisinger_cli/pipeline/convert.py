@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from unisinger_cli.audio import Tape, blocks, load, long, master, mono, scaled, stereo
+from unisinger_cli.audio import Tape, blocks, excerpt, load, long, master, mono, scaled, stereo
 from unisinger_cli.pipeline.condition import from_recording
 from unisinger_cli.pipeline.reference import reference
 from unisinger_cli.pipeline.render import render
@@ -21,6 +21,7 @@ from unisinger_cli.stages.separate import choose_separator, is_mix, separate
 from unisinger_cli.stages.style import tags_of
 from unisinger_cli.types import Condition, Floats, Result, Sound, Stems, Timbre
 
+HEARD = 60.0  # seconds of a recording that tell who sings in it
 MOST = 12.0  # dB by which the converted voice is moved towards the dynamics of the source
 
 
@@ -100,7 +101,7 @@ def rehearse_conversion(studio: Studio, request: ConvertRequest, reporter: Repor
         separate(source, choose_separator(device=str(studio.device)), clock.step) if apart else (source, None)
     )
     clock.stage("listening")
-    singer = studio.singer(vocal)
+    singer = studio.timbre([excerpt(vocal, HEARD)])
     content, pitch = studio.content(vocal), studio.pitch(vocal)
     shift = request.transpose
     if shift is None:
@@ -108,7 +109,7 @@ def rehearse_conversion(studio: Studio, request: ConvertRequest, reporter: Repor
         shift = towards(pitch.median_midi(), target.median_midi, keyed=keyed)
     wanted = pitch.shifted(shift)
     score = score_from_pitch(wanted) if request.accomp == "new" else None
-    condition = from_recording(studio.config, content, wanted, target.timbre, score, tags_of(request.style))
+    condition = from_recording(studio.config, content, wanted, target.timbre, score, tags_of(request.style), singer)
     kept = backing if request.accomp == "keep" else None
     return ConvertRehearsal(studio, condition, source.length, vocal, kept, target.timbre, singer, shift, clock.done())
 

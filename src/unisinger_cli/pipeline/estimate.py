@@ -66,7 +66,9 @@ def _passes(request: SongRequest | ConvertRequest, groups: int) -> int:
     guides there."""
     sampler = request.sampler
     there = {"phoneme_on" if isinstance(request, SongRequest) else "semantic_on"}
-    if not isinstance(request, SongRequest) or request.ref:
+    if not isinstance(request, SongRequest):
+        there |= {"speaker_on", sample.SOURCE}
+    elif request.ref:
         there.add("speaker_on")
     if groups == 2:
         there.add("instruct_on+score_on")
@@ -93,7 +95,7 @@ def _speed(studio: Studio, frames: int) -> tuple[float, float]:
     with torch.inference_mode():
         for _ in range(3):
             times = [time.monotonic()]
-            studio.model.flow.velocity(latent, 0.5, conditions, {})
+            studio.model.flow.velocity(latent, 0.5, conditions)
             times.append(time.monotonic())
             decode(studio.model, tape, np.full(_PROBE, 200.0, dtype=np.float32))
             times.append(time.monotonic())

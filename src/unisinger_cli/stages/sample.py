@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from unisinger_cli.audio import Tape
 from unisinger_cli.requests import SamplerConfig
-from unisinger_cli.types import Condition, Floats
+from unisinger_cli.types import Condition, Floats, Timbre
 
 if TYPE_CHECKING:
     import torch
@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 # Flow times between which each condition guides. Who sings is settled early, out of the noise, and what is said late;
 # where both push at once, words are lost (guidance in an interval: Kynkäänniemi et al. 2024, arXiv 2404.07724).
 TURN = 0.4
-GUIDED = {"speaker_on": (0.0, TURN), "phoneme_on": (TURN, 1.0), "semantic_on": (TURN, 1.0)}
+SOURCE = "source"  # what leads away from the singer of a recording, beside the switches of conditions
+GUIDED = {"speaker_on": (0.0, TURN), SOURCE: (0.0, TURN), "phoneme_on": (TURN, 1.0), "semantic_on": (TURN, 1.0)}
 OVERLAP = 96  # latent frames shared by neighbouring windows, 2.2 s
 TOGETHER = 4  # windows in one pass of the network
 
@@ -86,28 +87,11 @@ def as_tensors(model: UniSinger, c: Condition, frames: int) -> Conditions:
     tags = torch.zeros(1, len(config.tags))
     if c.tags is not None:
         tags[0, torch.from_numpy(c.tags)] = 1
-    timbre = torch.zeros(1, config.timbre.dim)
-    sounds = torch.zeros(1, len(config.phonemes), config.codec.channels)
-    if c.timbre is not None:
-        timbre[0] = torch.from_numpy(c.timbre.vector)
-    if c.timbre is not None and c.timbre.sounds is not None:
-        sounds[0] = torch.from_numpy(c.timbre.sounds)
-    most = config.flow.moments
-    moments, codes = torch.zeros(1, most, config.codec.channels), torch.zeros(1, most, dtype=torch.long)
-    there = 0
-    if c.timbre is not None and c.timbre.moments is not None:
-        there = len(c.timbre.moments.codes)
-        moments[0, :there] = torch.from_numpy(c.timbre.moments.latents)
-        codes[0, :there] = torch.from_numpy(c.timbre.moments.codes)
     return Conditions(
         task=torch.tensor([c.task], device=device),
         phonemes=clocked(c.phonemes, config.phonemes.index("_"), torch.long),
         content=clocked(c.content, 0, torch.long),
-        timbre=timbre.to(device),
-        sounds=sounds.to(device),
-        moments=moments.to(device),
-        moment_codes=codes.to(device),
-        moments_there=(torch.arange(most, device=device) < there)[None],
+        **_voice(model, c.timbre),
         pitch=clocked(c.pitch, 0.0, torch.float32),
         score=clocked(c.score, 0.0, torch.float32, config.score_dim),
         tags=tags.to(device),
@@ -121,13 +105,43 @@ def as_tensors(model: UniSinger, c: Condition, frames: int) -> Conditions:
     )
 
 
+def _voice(model: UniSinger, voice: Timbre | None) -> dict[str, torch.Tensor]:
+    """A voice as fields of `Conditions`, a batch of one; zeros for what is not known of it."""
+    import torch
+
+    config, device = model.config, model.codec.latent_mean.device
+    vector = torch.zeros(1, config.timbre.dim)
+    sounds = torch.zeros(1, len(config.phonemes), config.codec.channels)
+    most = config.flow.moments
+    moments, codes = torch.zeros(1, most, config.codec.channels), torch.zeros(1, most, dtype=torch.long)
+    there = 0
+    if voice is not None:
+        vector[0] = torch.from_numpy(voice.vector)
+    if voice is not None and voice.sounds is not None:
+        sounds[0] = torch.from_numpy(voice.sounds)
+    if voice is not None and voice.moments is not None:
+        there = len(voice.moments.codes)
+        moments[0, :there] = torch.from_numpy(voice.moments.latents)
+        codes[0, :there] = torch.from_numpy(voice.moments.codes)
+    fields = {
+        "timbre": vector,
+        "sounds": sounds,
+        "moments": moments,
+        "moment_codes": codes,
+        "moments_there": (torch.arange(most) < there)[None],
+    }
+    return {name: value.to(device) for name, value in fields.items()}
+
+
 def guidance(c: Condition, sampler: SamplerConfig, t: float) -> dict[str, tuple[float, float]]:
     """Scales by switch for the vocal and the accompaniment at flow time `t`, of those conditions that are there to be
-    followed and guide at that time: voice and words guide the vocal, style and harmony the accompaniment."""
+    followed and guide at that time: voice and words guide the vocal, style and harmony the accompaniment. A recording's
+    own singer leads away from himself: tokens and pitch tell of him, too."""
     there = {
         "phoneme_on": c.phonemes is not None,
         "semantic_on": c.content is not None,
         "speaker_on": c.timbre is not None,
+        SOURCE: c.timbre is not None and c.singer is not None,
         "instruct_on+score_on": len(c.groups) > 1,
     }
     return {name: scales for name, scales in guides(sampler, t).items() if there[name]}
@@ -140,6 +154,7 @@ def guides(sampler: SamplerConfig, t: float) -> dict[str, tuple[float, float]]:
         "phoneme_on": (sampler.words, 1.0),
         "semantic_on": (sampler.words, 1.0),
         "speaker_on": (sampler.voice, 1.0),
+        SOURCE: (sampler.source, 1.0),
         "instruct_on+score_on": (1.0, sampler.accomp),
     }
     spans = {name: GUIDED.get(name, (0.0, 1.0)) for name in scales}
@@ -168,13 +183,18 @@ def sample(
     config, device = model.config, model.codec.latent_mean.device
     frames = condition.frames + condition.frames % config.flow.patch
     conditions = as_tensors(model, condition, frames)
+    singer = _voice(model, condition.singer)
     spans = windows_over(frames, config.flow)
     pieces = [spans[i : i + TOGETHER] for i in range(0, len(spans), TOGETHER)]
     passes = itertools.count(1)
 
     def velocity(latent: torch.Tensor, t: float, piece: list[tuple[int, int]]) -> torch.Tensor:
-        scales = guidance(condition, sampler, t)
-        found = model.flow.velocity(latent, t, _join([conditions.crop(a, b) for a, b in piece]), scales)
+        here = _join([conditions.crop(a, b) for a, b in piece])
+        led = [
+            (here.map(_times(singer, len(piece))) if name == SOURCE else here.without(name), scales)
+            for name, scales in guidance(condition, sampler, t).items()
+        ]
+        found = model.flow.velocity(latent, t, here, led)
         step(next(passes), sampler.steps * len(pieces))
         return found
 
@@ -265,3 +285,7 @@ def _join(pieces: list[Conditions]) -> Conditions:
     import torch
 
     return pieces[0].map({name: torch.cat([getattr(p, name) for p in pieces]) for name in pieces[0].__dict__})
+
+
+def _times(fields: dict[str, torch.Tensor], count: int) -> dict[str, torch.Tensor]:
+    return {name: value.expand(count, *value.shape[1:]) for name, value in fields.items()}

@@ -49,6 +49,7 @@ def convert(
     cfg_words: options.CfgWords = None,
     cfg_voice: options.CfgVoice = None,
     cfg_accomp: options.CfgAccomp = None,
+    cfg_source: options.CfgSource = None,
     take: options.Take = 0,
     takes: options.Takes = 1,
     pick: options.Pick = "best",
@@ -85,7 +86,7 @@ def convert(
         transpose=options.semitones(transpose),
         separate=separate,
         style=style,
-        sampler=options.sampler(seed, steps, cfg, cfg_words, cfg_voice, cfg_accomp, take),
+        sampler=options.sampler(seed, steps, cfg, cfg_words, cfg_voice, cfg_accomp, cfg_source, take),
     )
     checks.recording(source)
     path = Path(f"{source.stem}.converted.wav") if out is None else out

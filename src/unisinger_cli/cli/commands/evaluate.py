@@ -62,6 +62,7 @@ def evaluate(
     cfg_words: options.CfgWords = None,
     cfg_voice: options.CfgVoice = None,
     cfg_accomp: options.CfgAccomp = None,
+    cfg_source: options.CfgSource = None,
     force: options.Force = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -85,7 +86,7 @@ def evaluate(
       unisinger evaluate --data packs/voices --out report --ablation runs/ablation
     """
     output.screen.json, output.screen.quiet = json, quiet
-    sampler = options.sampler(seed, steps, cfg, cfg_words, cfg_voice, cfg_accomp)
+    sampler = options.sampler(seed, steps, cfg, cfg_words, cfg_voice, cfg_accomp, cfg_source)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} exists and is not a folder", "choose another name with --out")
     if ablation:

@@ -82,7 +82,7 @@ def song(
         lyrics_name=str(lyrics),
         melody=melody,
         plan=plan,
-        sampler=options.sampler(seed, steps, cfg, cfg_words, cfg_voice, cfg_accomp, take),
+        sampler=options.sampler(seed, steps, cfg, cfg_words, cfg_voice, cfg_accomp, take=take),
     )
     checks.plannable(request)
     given = {"lyrics": lyrics, "melody": melody, "plan": plan}
