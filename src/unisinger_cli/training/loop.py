@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from unisinger_cli.training.ema import Ema
 from unisinger_cli.training.optim import Phase, Step, learning_rate
 
-STATE = "state.safetensors"
+STATE, LOG = "state.safetensors", "log.jsonl"
 
 
 class Trainee(Protocol):
@@ -131,7 +131,7 @@ def run(
         raise ValueError("training needs a budget: seconds or steps")
     rank, world = distributed()
     out.mkdir(parents=True, exist_ok=True)
-    state, log = out / STATE, out / "log.jsonl"
+    state, log = out / STATE, out / LOG
     ema = Ema(trainee.model, ema_decay)
     step, before = load_state(state, trainee.model, ema) if resume and state.exists() else (0, 0.0)
     began, logged, saved = time.monotonic(), time.monotonic(), time.monotonic()

@@ -28,6 +28,7 @@ class Step(str, Enum):
     judge = "judge"
     composer = "composer"
     ablation = "ablation"
+    curves = "curves"
 
 
 class Preset(str, Enum):
@@ -51,13 +52,17 @@ def train(
             metavar="STEP",
             show_choices=False,
             help="aligner, codec, decoder, content, timbre, features, flow, bundle, in the order in which a checkpoint "
-            "is made; judge; composer; ablation.",
+            "is made; judge; composer; ablation; curves.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where its results and its log go.")],
     data: Annotated[
         list[Path] | None,
-        typer.Option("--data", metavar="DIR", help="A prepared pack (for flow: encoded features); repeatable."),
+        typer.Option(
+            "--data",
+            metavar="DIR",
+            help="A prepared pack (flow: encoded features; curves: a run's folder); repeatable.",
+        ),
     ] = None,
     init: Annotated[
         list[Path] | None,
@@ -110,6 +115,8 @@ def train(
     ablation trains the flow as it is and without one part of the method each, on the GPUs that there are, one run on
     each; it goes on where it was stopped. unisinger evaluate --ablation compares what comes of it.
 
+    curves draws the losses of the runs in --data into losses.png.
+
     \b
     Examples:
       unisinger train codec --data packs/real --out runs/codec --seconds 600
@@ -135,12 +142,14 @@ def train(
 
     from unisinger_cli.model.config import PRESETS
     from unisinger_cli.model.unisinger import UniSinger
-    from unisinger_cli.training import ablation, aligner, curriculum, features, loop, parts, recogniser
+    from unisinger_cli.training import ablation, aligner, curriculum, curves, features, loop, parts, recogniser
 
     say = output.say
     try:
         if step is Step.bundle:
             parts.bundle(preset.value, files, out)
+        elif step is Step.curves:
+            curves.draw_curves(packs, out)
         elif step is Step.features:
             model, where = UniSinger(PRESETS[preset.value]), loop.pick_device(device)
             parts.load_parts(model, files)
@@ -216,11 +225,11 @@ def _check(
         raise UsageError("--steps is missing: all variants are trained for as many", "such as --steps 4000")
     if step is not Step.bundle and not packs:
         raise UsageError("--data is missing", "unisinger prepare makes packs")
-    for pack in packs:
+    for pack in () if step is Step.curves else packs:
         if not any(pack.glob("*.jsonl")) and not (step in (Step.flow, Step.ablation) and any(pack.glob("*.tar"))):
             raise InputError(f"{pack} holds no prepared data (no .jsonl file)", "unisinger prepare makes packs")
     for file in files:
         if not file.is_file():
             raise InputError(f"{file} does not exist")
-    if step not in (Step.aligner, Step.features, Step.bundle) and seconds is None and steps is None:
+    if step not in (Step.aligner, Step.features, Step.bundle, Step.curves) and seconds is None and steps is None:
         raise UsageError("how long to train is not given", "such as --seconds 600, or --steps 8000")
