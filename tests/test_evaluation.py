@@ -26,6 +26,7 @@ from unisinger_cli.pipeline.scores import pitch_agreement
 from unisinger_cli.pipeline.studio import bundled_composer
 from unisinger_cli.stages.compose import compose
 from unisinger_cli.stages.lyrics import read_lyrics
+from unisinger_cli.stages.sample import windows_over
 from unisinger_cli.training.parts import save_part
 from unisinger_cli.types import Audio, Chord, Floats, Pitch
 
@@ -237,7 +238,9 @@ def test_evaluate(unisinger: Callable[..., Ran], tmp_path: Path) -> None:
     assert told == json.loads((tmp_path / "report" / "scores.json").read_text())
     scores = {(part["part"], score["name"]): score for part in told["parts"] for score in part["scores"]}
     assert scores["convert", "pitch_correlation"]["met"] is False
-    assert scores["convert", "nearer_to_reference"]["at_least"] == 0.7
+    assert scores["convert", "nearer_to_reference"]["at_least"] == 0.9
+    assert scores["convert", "recognised_among_all"]["at_least"] == 0.7
+    assert scores["song", "recognised_among_all"]["at_least"] == 0.6
     for kind in ("singing", "accompaniment", "mix"):
         codec = scores["codec", f"{kind}_log_mel_l1"]
         assert codec["value"] > codec["control"]
@@ -263,7 +266,10 @@ def test_evaluate(unisinger: Callable[..., Ran], tmp_path: Path) -> None:
     assert 1 <= grown["value"] < 2 and grown["at_most"] == 1.1
     held, seam = (scores["long", name] for name in ("held_note_deviation_cents", "change_at_window_borders"))
     assert held["at_most"] == 15 and 0 < held["control"] < 15  # what was asked for is near the notes
-    assert 0.5 < seam["value"] < seam["control"]
+    assert 0.5 < seam["value"] < seam["at_most"]  # of noise even a cut is none: see test_steadiness
+    (slow,) = (item["values"] for part in told["parts"] if part["part"] == "long" for item in part["items"])
+    frames = -(-int(slow["seconds"] * 44100) // 1024)
+    assert slow["windows"] == len(windows_over(frames, PRESETS["debug"].flow)) > 50
     assert scores["song", "frechet_distance"]["value"] is not None
     page = (tmp_path / "report" / "report.html").read_text()
     sounds = [sound for part in told["parts"] for item in part["items"] for sound in item["sounds"].values()]

@@ -9,8 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
+from unisinger_cli.audio import read, resample
 from unisinger_cli.corpus.pack import read_index
 from unisinger_cli.errors import InputError
+from unisinger_cli.types import Audio
 
 MADE = "factory"  # resynthesised: no voice to be judged, but an accompaniment to be coded
 SINGING = ("song", "sung")
@@ -104,3 +106,11 @@ def choose_pairs(clips: Sequence[Clip], count: int, seed: int) -> list[Pair]:
             "there are not two test speakers with recordings of 4 to 12 s", "give a pack with more test speakers"
         )
     return pairs
+
+
+def together(paths: Sequence[Path], rate: int, seconds: float | None = None) -> Audio:
+    """The recordings of one song, mono at `rate` Hz, summed up: as long as the shortest, at most `seconds`."""
+    length = None if seconds is None else int(seconds * rate)
+    parts = [resample(read(path), rate).mono()[:length] for path in paths]
+    shortest = min(map(len, parts))
+    return Audio(np.stack([part[:shortest] for part in parts]).sum(axis=0, keepdims=True, dtype=np.float32), rate)

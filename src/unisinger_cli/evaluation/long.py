@@ -20,7 +20,7 @@ from unisinger_cli.pipeline.reference import reference
 from unisinger_cli.pipeline.reporter import Silent
 from unisinger_cli.pipeline.song import SongRehearsal, performance
 from unisinger_cli.requests import one_voice
-from unisinger_cli.stages.sample import OVERLAP, windows
+from unisinger_cli.stages.sample import windows_over
 from unisinger_cli.types import Audio, Chord, Note, PlanLine, SongPlan, Syllable
 from unisinger_cli.types import Score as Harmony
 
@@ -109,7 +109,7 @@ def _sing(bench: Bench, i: int, clip: Clip, title: str) -> tuple[_Found, Item]:
         for a, b in _middles(notes, studio.frame_rate)
         if (hz := heard[a:b]).any()
     ]
-    spans = windows(condition.frames + condition.frames % 2, studio.config.flow.window, OVERLAP)
+    spans = windows_over(condition.frames, studio.config.flow)
     borders = sorted({edge for span in spans for edge in span} - {0, spans[-1][1]})
     hop = studio.config.codec.hop
     one = _Found(cents, written, broken, seam(mix, borders, hop), seam(shuffled(mix, borders, hop), borders, hop))

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from unisinger_cli.audio import read, resample, whole
+from unisinger_cli.audio import whole
 from unisinger_cli.errors import InputError
 from unisinger_cli.evaluation.bench import Bench, other
-from unisinger_cli.evaluation.clips import SINGING, Clip, sources
+from unisinger_cli.evaluation.clips import SINGING, Clip, sources, together
 from unisinger_cli.evaluation.fidelity import level_errors, log_mel_l1, modulation, octaves
 from unisinger_cli.evaluation.findings import Item, Part, Score, mean
 from unisinger_cli.evaluation.spectra import griffin_lim
@@ -115,10 +115,7 @@ def _chosen(clips: Sequence[Clip], count: int, seed: int) -> list[tuple[str, Cli
 def _sound(kind: str, clip: Clip, rate: int) -> Audio:
     """What is coded, mono and cut to SECONDS."""
     paths = {"accompaniment": (clip.accomp,), "mix": (clip.path, clip.accomp)}.get(kind, (clip.path,))
-    length = int(SECONDS * rate)
-    parts = [resample(read(path), rate).mono()[:length] for path in paths if path is not None]
-    shortest = min(map(len, parts))
-    return Audio(np.stack([part[:shortest] for part in parts]).sum(axis=0, keepdims=True, dtype=np.float32), rate)
+    return together([path for path in paths if path is not None], rate, SECONDS)
 
 
 def _encoded(model: UniSinger, real: Audio) -> Floats:

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from unisinger_cli.audio import loudness, mono, read, resample, whole
+from unisinger_cli.audio import loudness, mono, read, whole
 from unisinger_cli.errors import UnisingerError
 from unisinger_cli.evaluation.bench import Bench, other, stacked
-from unisinger_cli.evaluation.clips import Clip, references
+from unisinger_cli.evaluation.clips import Clip, references, together
 from unisinger_cli.evaluation.findings import Item, Part, Score, mean
 from unisinger_cli.evaluation.frechet import distance, embedding
 from unisinger_cli.evaluation.metrics import (
@@ -42,6 +42,7 @@ LYRICS = (  # written for this evaluation; nothing of it is in the training data
     "Hold on to the rope and do not look down\nThe whole wide valley is one little town",
 )
 
+RECOGNISED, WORDS_LOST = 0.6, 0.15  # the bars, for twenty voices: shares; the second beyond that of real singing
 REAL = 40  # songs of the packs, at most, that the mixes are compared to
 
 
@@ -128,9 +129,7 @@ def _frechet(bench: Bench, made: list[_Made], clips: Sequence[Clip]) -> Score:
     real = []
     for _, clip in bench.each("hearing songs", [clip for clip in clips if clip.accomp is not None][:REAL]):
         assert clip.accomp is not None
-        vocal, accomp = (resample(read(path), bench.studio.rate).mono() for path in (clip.path, clip.accomp))
-        length = min(len(vocal), len(accomp))
-        real.append(embedding(Audio((vocal[:length] + accomp[:length])[None], bench.studio.rate)))
+        real.append(embedding(together([clip.path, clip.accomp], bench.studio.rate)))
     value = distance([one.mix for one in made], real)
     return Score("frechet_distance", value, distance(real[::2], real[1::2]), "two halves of the packs' songs")
 
@@ -165,7 +164,13 @@ def _scores(bench: Bench, made: list[_Made], items: list[Item], floor: float | N
         Score("pitch_correlation", average("pitch_correlation"), crossed("pitch_correlation"), "another plan"),
         Score("pitch_error_cents", average("pitch_error_cents"), crossed("pitch_error_cents"), "another plan"),
         Score("similarity_to_reference", average("similarity_to_reference"), strangers, "other references"),
-        Score("recognised_among_all", recognised_share(voices, singers), 1 / n if n else None, "chance"),
+        Score(
+            "recognised_among_all",
+            recognised_share(voices, singers),
+            1 / n if n else None,
+            "chance",
+            at_least=RECOGNISED,
+        ),
         Score("chord_agreement", average("chord_agreement"), chords, "chords of the other songs"),
         Score("share_in_key", average("share_in_key"), average("share_in_other_keys"), "the eleven other keys"),
         Score("in_key", average("in_key"), 1 / 12, "chance", at_least=0.9),
@@ -179,6 +184,12 @@ def _scores(bench: Bench, made: list[_Made], items: list[Item], floor: float | N
             "late, quiet, noisy copies",
             at_most=0.8 if n > 1 else None,
         ),
-        Score("phoneme_error_rate", average("phoneme_error_rate"), floor, "real singing"),
+        Score(
+            "phoneme_error_rate",
+            average("phoneme_error_rate"),
+            floor,
+            "real singing",
+            at_most=None if floor is None else floor + WORDS_LOST,
+        ),
         Score("real_time_factor", average("real_time_factor")),
     )
