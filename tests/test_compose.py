@@ -14,7 +14,7 @@ from unisinger_cli.notation.keys import QUALITIES, read_key, tonic_and_mode
 from unisinger_cli.pipeline.studio import bundled_composer
 from unisinger_cli.stages.clock import pitch_frames
 from unisinger_cli.stages.compose import compose
-from unisinger_cli.stages.harmony import SCALES, detect_key, harmonise, score_from_pitch
+from unisinger_cli.stages.harmony import SCALES, detect_key, harmonise, score_from_pitch, tuning
 from unisinger_cli.stages.lyrics import read_lyrics
 from unisinger_cli.types import Chord, Note, Pitch, SongPlan
 
@@ -212,6 +212,24 @@ def test_a_sung_curve_gives_its_score_back(seed: int) -> None:
     )
     assert len(wanted & got) >= 6  # the key, its relative, or a neighbour
     assert guess.chords[-1].end == pytest.approx(plan.seconds, abs=0.1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.floats(-0.45, 0.45), st.integers(0, 100))
+def test_the_tuning_of_a_singer_is_heard(off: float, seed: int) -> None:
+    rate = 44100 / 1024
+    plan = made(seed=seed % 5, bpm=96.0)
+    hz = pitch_frames(plan, int(plan.seconds * rate), rate, np.random.default_rng(seed))
+    assert tuning(Pitch(hz, rate).shifted(off)) == pytest.approx(off, abs=0.08)
+
+
+def test_who_holds_no_pitch_has_no_tuning() -> None:
+    rng = np.random.default_rng(0)
+    glides = np.concatenate([np.linspace(*rng.uniform(100, 300, 2), 30) for _ in range(20)]).astype(np.float32)
+    assert tuning(Pitch(glides, 43.0)) == 0
+    assert tuning(Pitch(np.zeros(200, dtype=np.float32), 43.0)) == 0
+    notes = np.repeat(220 * 2 ** ((np.arange(24) % 12 + np.arange(24) / 24) / 12), 20).astype(np.float32)
+    assert tuning(Pitch(notes, 43.0)) == 0  # held, but between the keys each in its own way
 
 
 def test_silence_has_a_score_too() -> None:

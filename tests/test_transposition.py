@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from unisinger_cli.pipeline.convert import towards
+from conftest import store, sung
+from unisinger_cli.pipeline.convert import rehearse_conversion, towards
+from unisinger_cli.pipeline.reporter import Silent
+from unisinger_cli.pipeline.studio import Studio
+from unisinger_cli.requests import ConvertRequest, one_voice
 from unisinger_cli.stages.pitch import is_spoken
 from unisinger_cli.types import Pitch
 
@@ -38,3 +44,20 @@ def test_a_key_is_kept_by_octaves_and_speech_goes_to_the_voice(source: float, ta
 
 def test_what_has_no_pitch_stays() -> None:
     assert towards(None, 60.0, keyed=False) == towards(60.0, None, keyed=True) == 0
+
+
+@pytest.mark.parametrize(("accomp", "shift"), [("new", 0.3), ("none", 0.0)])
+def test_who_sang_alone_comes_to_concert_pitch_where_others_play_along(
+    tmp_path: Path, accomp: str, shift: float
+) -> None:
+    flat = 2 ** (-0.3 / 12)
+    song = np.concatenate(
+        [sung(1.5, hz * flat).samples for hz in (220.0, 246.94, 277.18, 293.66, 329.63, 220.0)], axis=1
+    )
+    source, voice = store(tmp_path / "song.wav", song), store(tmp_path / "voice.wav", sung(3.0, 233.08).samples)
+    request = ConvertRequest(source, one_voice(voice), accomp, separate=False)
+    rehearsal = rehearse_conversion(Studio.open("debug", threads=1), request, Silent())
+    assert rehearsal.shift == pytest.approx(shift, abs=0.06)
+    assert rehearsal.condition.pitch is not None
+    first = rehearsal.condition.pitch[20:40]
+    assert 12 * np.log2(np.median(first[first > 0]) / (220 * flat)) == pytest.approx(shift, abs=0.15)

@@ -15,7 +15,7 @@ from unisinger_cli.pipeline.reporter import Reporter, Timed
 from unisinger_cli.pipeline.scores import scores
 from unisinger_cli.pipeline.studio import Studio
 from unisinger_cli.requests import ConvertRequest, SamplerConfig
-from unisinger_cli.stages.harmony import score_from_pitch
+from unisinger_cli.stages.harmony import score_from_pitch, tuning
 from unisinger_cli.stages.pitch import is_spoken
 from unisinger_cli.stages.separate import choose_separator, is_mix, separate
 from unisinger_cli.stages.style import tags_of
@@ -107,6 +107,8 @@ def rehearse_conversion(studio: Studio, request: ConvertRequest, reporter: Repor
     if shift is None:
         keyed = request.accomp != "none" or not is_spoken(pitch)
         shift = towards(pitch.median_midi(), target.median_midi, keyed=keyed)
+        if request.accomp == "new":  # what is played along is at concert pitch, and who sang alone may not be
+            shift = round(shift - tuning(pitch), 2)
     wanted = pitch.shifted(shift)
     score = score_from_pitch(wanted) if request.accomp == "new" else None
     condition = from_recording(studio.config, content, wanted, target.timbre, score, tags_of(request.style), singer)

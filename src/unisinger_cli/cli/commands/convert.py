@@ -35,7 +35,8 @@ def convert(
         typer.Option(
             "--transpose",
             metavar="auto|N",
-            help="Semitones; auto suits the voice: speech to its pitch, singing by octaves.",
+            help="Semitones; auto suits the voice: speech to its pitch, singing by octaves, and with a new "
+            "accompaniment to concert pitch.",
         ),
     ] = "auto",
     separate: Annotated[
