@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
 import typer
 
@@ -169,43 +169,22 @@ Cfg: TypeAlias = Annotated[
         help="All guidance scales at once, 0 to 20; 1 is no guidance.",
     ),
 ]
-CfgWords: TypeAlias = Annotated[
-    float | None,
-    typer.Option(
-        "--cfg-words",
-        envvar="UNISINGER_CFG_WORDS",
-        show_envvar=False,
-        help="Guidance on the words.  [default: 2]",
-    ),
-]
-CfgVoice: TypeAlias = Annotated[
-    float | None,
-    typer.Option(
-        "--cfg-voice",
-        envvar="UNISINGER_CFG_VOICE",
-        show_envvar=False,
-        help="Guidance on the voice.  [default: 8]",
-    ),
-]
-CfgAccomp: TypeAlias = Annotated[
-    float | None,
-    typer.Option(
-        "--cfg-accomp",
-        envvar="UNISINGER_CFG_ACCOMP",
-        show_envvar=False,
-        help="Guidance on style and harmony.  [default: 2.5]",
-    ),
-]
 
-CfgSource: TypeAlias = Annotated[
-    float | None,
-    typer.Option(
-        "--cfg-source",
-        envvar="UNISINGER_CFG_SOURCE",
+
+def _scale(name: str, what: str) -> Any:
+    """The option of one guidance scale of `SamplerConfig`, which knows its default."""
+    return typer.Option(
+        f"--cfg-{name}",
+        envvar=f"UNISINGER_CFG_{name.upper()}",
         show_envvar=False,
-        help="Guidance away from the singer of the recording.  [default: 2]",
-    ),
-]
+        help=f"Guidance {what}.  [default: {getattr(SamplerConfig(), name):g}]",
+    )
+
+
+CfgWords: TypeAlias = Annotated[float | None, _scale("words", "on the words")]
+CfgVoice: TypeAlias = Annotated[float | None, _scale("voice", "on the voice")]
+CfgAccomp: TypeAlias = Annotated[float | None, _scale("accomp", "on style and harmony")]
+CfgSource: TypeAlias = Annotated[float | None, _scale("source", "away from the singer of the recording")]
 
 
 def sampler(
