@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,14 +16,17 @@ import torch
 from safetensors.torch import load_file
 
 from conftest import Ran
+from toy_flow import conditions
 from toy_pack import training_pack
 from unisinger_cli.model.checkpoint import load_checkpoint
+from unisinger_cli.model.config import PRESETS
+from unisinger_cli.model.unisinger import UniSinger
 from unisinger_cli.training.codec import bridged
 from unisinger_cli.training.curriculum import CURRICULUM, stage_at
 from unisinger_cli.training.features import load_features
 from unisinger_cli.training.loop import run
 from unisinger_cli.training.optim import Phase
-from unisinger_cli.training.parts import train
+from unisinger_cli.training.parts import load_parts, save_part, train
 
 
 @pytest.fixture(scope="module")
@@ -205,3 +209,21 @@ def test_short_gaps_of_pitch_are_bridged() -> None:
     found = bridged(hz)
     torch.testing.assert_close(found[1:6], 100 * torch.exp2(torch.arange(5) / 4))
     assert found[0] == 0 and not found[6:19].any() and found[-1] == 0
+
+
+def test_a_trained_flow_grows_without_forgetting(tmp_path: Path) -> None:
+    """A single block that joins adds nothing to what the others make, until it has learned."""
+    small = UniSinger.random(PRESETS["debug"])
+    torch.nn.init.normal_(small.flow.network.latent_out.weight)
+    save_part(small, "flow", tmp_path / "flow.safetensors", {})
+    deeper = replace(PRESETS["debug"], flow=replace(PRESETS["debug"].flow, single_blocks=3))
+    grown = UniSinger.random(deeper)
+    assert load_parts(grown, [tmp_path / "flow.safetensors"]) == ["flow"]
+    load_parts(small, [tmp_path / "flow.safetensors"])  # both in half precision
+    latent = torch.randn(2, 2, 32, 64, generator=torch.Generator().manual_seed(0))
+    c = conditions(2, 32)
+    torch.testing.assert_close(grown.flow.velocity(latent, 0.3, c), small.flow.velocity(latent, 0.3, c))
+    save_part(grown, "flow", tmp_path / "grown.safetensors", {})
+    torch.nn.init.normal_(grown.flow.network.single[2].latent.out.weight)
+    load_parts(grown, [tmp_path / "grown.safetensors"])  # a block that is there is taken as it is
+    torch.testing.assert_close(grown.flow.velocity(latent, 0.3, c), small.flow.velocity(latent, 0.3, c))

@@ -46,6 +46,12 @@ class Stream(nn.Module):
             self.qkv.bias[: time_heads * per_head] = 1.5
             self.qkv.bias[d : d + time_heads * per_head] = 1.5
 
+    def start_silent(self) -> None:
+        """Add nothing to what passes, before anything is learned: a block that joins a trained network."""
+        for last in (self.out, self.mlp[-1]):
+            nn.init.zeros_(last.weight)
+            nn.init.zeros_(last.bias)
+
     def before(
         self, x: Tensor, shared: Tensor, angles: Tensor
     ) -> tuple[tuple[Tensor, Tensor, Tensor], tuple[Tensor, ...]]:

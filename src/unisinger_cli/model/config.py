@@ -81,7 +81,7 @@ class FlowConfig:
     width: int = 320
     heads: int = 5
     joint_blocks: int = 4
-    single_blocks: int = 3
+    single_blocks: int = 4
     mlp: int = 3  # hidden width over width, latent stream
     mlp_condition: int = 2  # the same, condition stream
     patch: int = 2  # latent frames per token

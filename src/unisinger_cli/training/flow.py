@@ -22,7 +22,10 @@ from unisinger_cli.training.optim import Phase
 from unisinger_cli.training.references import Clip, References
 from unisinger_cli.types import Chord, Score
 
-_WARPED = 0.5  # how often a warped recording is drawn beside the recording itself
+# How often tracks are drawn, beside recordings of speech as they are.
+_WARPED = 0.5
+_ACCOMPANIED = 1.5
+_SONG = 3.0  # real singing, of which there are minutes
 
 
 def score_of(row: Row) -> Score | None:
@@ -97,11 +100,13 @@ class FlowData:
             index = torch.cat([torch.arange(lengths[i]) + int(starts[i]) for i in members])
             if len(index) < self.window:
                 index = torch.cat([index, torch.zeros(self.window - len(index), dtype=torch.long)])
-            song = bool(rows[members[0]]["accomp"])
+            sample = rows[members[0]]
+            song = bool(sample["accomp"])
             frames.append(index)
             first.append(position)
             count.append(len(index))
-            share = 1.5 if song else _WARPED if "speed" in rows[members[0]] else 1.0
+            share = (_ACCOMPANIED if song else 1.0) * (_SONG if sample["kind"] == "song" else 1.0)
+            share *= _WARPED if "speed" in sample else 1.0
             weight.append(len(index) ** 0.5 * share)
             speaker.append(self.references.speaker_id[name])
             allowed.append([spoken, True, spoken, song])

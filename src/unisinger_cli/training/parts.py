@@ -35,11 +35,12 @@ BATCH = {"codec": 64, "decoder": 64, "content": 64, "timbre": 192, "flow": 96}
 
 
 def load_parts(model: UniSinger, files: list[Path]) -> list[str]:
-    """Fill `model` from part files or whole checkpoints; returns the names of the parts found.
+    """Fill `model` from part files or whole checkpoints; returns the names of the parts found. Single blocks that a
+    flow did not have yet begin by adding nothing to it.
 
     Raises ValueError where a file holds something that does not fit, naming the file.
     """
-    found: set[str] = set()
+    names: set[str] = set()
     for path in files:
         try:
             read_header(path)
@@ -52,7 +53,12 @@ def load_parts(model: UniSinger, files: list[Path]) -> list[str]:
             raise ValueError(f"{path}: {error}") from error
         if unexpected:
             raise ValueError(f"{path} holds unknown weights, first {unexpected[0]}")
-        found |= {name.split(".")[0] for name in state}
+        names |= set(state)
+    found = {name.split(".")[0] for name in names}
+    if "flow" in found:
+        for i, block in enumerate(model.flow.network.single):
+            if f"flow.network.single.{i}.latent.out.weight" not in names:
+                block.latent.start_silent()
     return sorted(found)
 
 
