@@ -79,6 +79,12 @@ def test_from_a_pack_to_a_song(pack: Path, tmp_path: Path, unisinger: Callable[.
         ("b1", "b", 173),
     ]
     flow = teach("flow", tmp_path / "features", tmp_path / "flow", better, content, timbre)
+    teach("listener", tmp_path / "features", tmp_path / "listener")
+    flags = "--preset", "debug", "--data", "features", "--steps", "2", "--batch", "4", "--init", flow
+    lessons = unisinger("train", "flow", *flags, "--listener", "listener/part.safetensors", "--out", "lessons")
+    assert lessons.code == 0, lessons.err
+    assert "lessons/voices" in log_of(tmp_path / "lessons")[-1]
+    flow = tmp_path / "lessons" / "part.safetensors"
     some = unisinger("train", "bundle", "--preset", "debug", *parts, "--out", "joined")
     assert some.code == 3 and "flow" in some.err
     joined = unisinger("train", "bundle", "--preset", "debug", *parts, "--init", flow, "--out", "joined")

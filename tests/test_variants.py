@@ -19,7 +19,7 @@ from unisinger_cli.pipeline.condition import from_recording
 from unisinger_cli.stages.sample import as_tensors
 from unisinger_cli.training.curriculum import CURRICULUM, FULL, VARIANTS, stage_at
 from unisinger_cli.training.features import OTHERS
-from unisinger_cli.training.flow import FlowData
+from unisinger_cli.training.flow_data import FlowData
 from unisinger_cli.types import Content, Pitch, Timbre
 
 DEBUG = PRESETS["debug"]
@@ -58,7 +58,7 @@ def test_batches_show_what_a_clip_has(masked: bool) -> None:
     data = FlowData(clips, silence, config, torch.device("cpu"), size=400, sounds=SoundTable(config))
     data.task_weight.fill_(1.0)
     torch.manual_seed(0)
-    _, c, _ = data.draw()
+    c = data.draw().conditions
     for task, mask in enumerate(MASKS[:3]):  # no song here has an accompaniment, so the last task is never drawn
         mine = c.task == task
         shares = {n: getattr(c, n)[mine].float().mean().item() for n in ("semantic_on", "speaker_on", "instruct_on")}

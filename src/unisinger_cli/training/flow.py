@@ -1,170 +1,23 @@
-"""Training of the flow: windows of the corpus, a task for each, its masks, one loss."""
+"""Training of the flow: one loss over all tasks, and lessons beside it."""
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from unisinger_cli.model.conditioning import MASKS, Conditions, masks_of
-from unisinger_cli.model.config import ModelConfig
+from unisinger_cli.model.conditioning import MASKS
 from unisinger_cli.model.flow import Flow
-from unisinger_cli.model.sounds import SoundTable
-from unisinger_cli.stages.clock import score_frames
-from unisinger_cli.training.curriculum import CURRICULUM, DROPOUT, Stage, stage_at
-from unisinger_cli.training.dataset import Row
-from unisinger_cli.training.features import LATENT_STEP
+from unisinger_cli.training.critic import CriticLoss
+from unisinger_cli.training.curriculum import CURRICULUM, Stage, stage_at
+from unisinger_cli.training.flow_data import FlowData
+from unisinger_cli.training.lessons import Lessons
 from unisinger_cli.training.optim import Phase
-from unisinger_cli.training.references import Clip, References
-from unisinger_cli.types import Chord, Score
 
-# How often tracks are drawn, beside recordings of speech as they are.
-_WARPED = 0.5
-_ACCOMPANIED = 1.5
-_SONG = 3.0  # real singing, of which there are minutes
-
-
-def score_of(row: Row) -> Score | None:
-    """The harmony that a row of a pack carries, as a value."""
-    data: dict[str, Any] | None = row["score"]
-    if data is None:
-        return None
-    chords = tuple(Chord(*chord) for chord in data["chords"])
-    return Score(data["bpm"], data["beats_per_bar"], data["key"], chords, data["downbeat"])
-
-
-class FlowData:
-    """All frames of all clips on the device, and the *tracks* that windows are cut from.
-
-    A track is a list of frames: a song, or a speaker's clips one after the other, filled up with silence to at least a
-    window. Track kinds differ in what is known of them: only songs have an accompaniment, only transcribed
-    clips phonemes.
-    """
-
-    def __init__(
-        self,
-        clips: list[Clip],
-        silence: dict[str, Tensor],
-        config: ModelConfig,
-        device: torch.device,
-        size: int,
-        sounds: SoundTable,
-    ) -> None:
-        self.config, self.size, self.window = config, size, config.flow.window
-        pause = config.phonemes.index("_")
-        rows = [row for row, _ in clips]
-        lengths = [len(tensors["hz"]) for _, tensors in clips]
-        starts = np.cumsum([1, *lengths[:-1]])  # frame 0 is silence
-        join = lambda name, first: torch.cat([first, *(t[name] for _, t in clips)]).to(device)  # noqa: E731
-        self.vocal = join("vocal", silence["vocal"])
-        self.hz = join("hz", torch.zeros(1, dtype=torch.float16)).float()
-        self.phonemes = join("phonemes", torch.tensor([pause], dtype=torch.int8)).long()
-        self.content = torch.cat([silence["content"], *(t["content"] for _, t in clips)], dim=1).to(device)
-        with_accomp = [i for i, (_, t) in enumerate(clips) if t["accomp"].numel()]
-        quiet = silence["vocal"]
-        self.accomp = torch.cat([quiet, *(clips[i][1]["accomp"] for i in with_accomp)]).to(device)
-        self.to_accomp = torch.zeros(len(self.hz), dtype=torch.long, device=device)
-        scores = torch.zeros(len(self.hz), config.score_dim, dtype=torch.float16)
-        tags = torch.zeros(len(clips), len(config.tags))
-        position = 1
-        for i, row in enumerate(rows):
-            if clips[i][1]["accomp"].numel():
-                span = torch.arange(lengths[i], device=device)
-                self.to_accomp[starts[i] + span] = position + span
-                position += lengths[i]
-            score = score_of(row)
-            if score is not None:
-                frames = score_frames(score, lengths[i], config.codec.frame_rate)
-                scores[starts[i] : starts[i] + lengths[i]] = torch.from_numpy(frames).half()
-            for tag in row["tags"]:
-                tags[i, config.tags.index(tag)] = 1
-        self.score = scores.to(device)
-        if not sounds.said.any():  # a flow that was trained before keeps what was usual to it
-            sounds.fit(self.vocal.float() * LATENT_STEP, self.content[0].long(), self.phonemes)
-        self.references = References(clips, starts.tolist(), self.vocal, self.content[0], sounds, config)
-        self._lay_tracks(rows, lengths, starts, tags, device)
-
-    def _lay_tracks(self, rows: list[Row], lengths: list[int], starts: Any, tags: Tensor, device: torch.device) -> None:
-        groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
-        for i, row in enumerate(rows):
-            alone = row["accomp"] or row["kind"] in ("song", "factory")
-            key = (row["speaker"], bool(row["phonemes"]), tuple(row["tags"]), row["id"] if alone else "")
-            groups[key].append(i)
-        frames, first, count, weight, speaker, allowed, track_tags, accompanied = [], [], [], [], [], [], [], []
-        position = 0
-        for (name, spoken, _, _), members in groups.items():
-            index = torch.cat([torch.arange(lengths[i]) + int(starts[i]) for i in members])
-            if len(index) < self.window:
-                index = torch.cat([index, torch.zeros(self.window - len(index), dtype=torch.long)])
-            sample = rows[members[0]]
-            song = bool(sample["accomp"])
-            frames.append(index)
-            first.append(position)
-            count.append(len(index))
-            share = (_ACCOMPANIED if song else 1.0) * (_SONG if sample["kind"] == "song" else 1.0)
-            share *= _WARPED if "speed" in sample else 1.0
-            weight.append(len(index) ** 0.5 * share)
-            speaker.append(self.references.speaker_id[name])
-            allowed.append([spoken, True, spoken, song])
-            track_tags.append(tags[members[0]])
-            accompanied.append(song)
-            position += len(index)
-        self.frames = torch.cat(frames).to(device)
-        self.first, self.count = torch.tensor(first, device=device), torch.tensor(count, device=device)
-        self.speaker = torch.tensor(speaker, device=device)
-        self.tags = torch.stack(track_tags).to(device)
-        self.accompanied = torch.tensor(accompanied, device=device)
-        self.allowed = torch.tensor(allowed, dtype=torch.float32, device=device)  # tracks x tasks
-        self.spoken = self.allowed[:, 0] > 0
-        self.weight = torch.tensor(weight, device=device)
-        self.task_weight = torch.zeros(len(MASKS), device=device)
-        masks = [(m.phoneme, m.semantic, m.speaker, m.instruct) for m in masks_of(self.config.flow)]
-        self.masks = torch.tensor(masks, device=device)
-        self.mask_groups = torch.tensor(
-            [[g in m.groups for g in self.config.flow.groups] for m in MASKS], device=device
-        )
-
-    def draw(self) -> tuple[Tensor, Conditions, Tensor]:
-        """A batch: latents [b, groups, n, c], their conditions under randomly drawn tasks, and which frames are to be
-        learned, bool [b, n]."""
-        device, b = self.frames.device, self.size
-        # the pair (track, task) is drawn at once, so that every task comes up as often as its stage says
-        share = self.allowed * self.weight[:, None]
-        share = share / share.sum(0).clamp_min(1e-9) * self.task_weight
-        edges = share.T.flatten().cumsum(0)
-        pair = torch.searchsorted(edges, torch.rand(b, device=device) * edges[-1]).clamp_max(len(edges) - 1)
-        task, track = pair // len(self.weight), pair % len(self.weight)
-        room = self.count[track] - self.window
-        offset = (torch.rand(b, device=device) * (room + 1)).long()
-        index = self.frames[(self.first[track] + offset)[:, None] + torch.arange(self.window, device=device)]
-        vocal = self.vocal[index].float() * LATENT_STEP
-        accomp = self.accomp[self.to_accomp[index]].float() * LATENT_STEP
-        variant = torch.randint(self.content.shape[0], (b, 1), device=device)
-        phonemes = self.phonemes[index]
-        on = dict(zip(("phoneme_on", "semantic_on", "speaker_on", "instruct_on"), self.masks[task].T, strict=True))
-        on["pitch_on"] = on["score_on"] = torch.ones_like(on["phoneme_on"])
-        on["phoneme_on"] = on["phoneme_on"] & self.spoken[track]  # words that nobody knows are shown in no task
-        on = {name: value & (torch.rand(b, device=device) >= DROPOUT[name]) for name, value in on.items()}
-        groups_on = self.mask_groups[task].clone()
-        groups_on[:, 1] &= self.accompanied[track]
-        on["score_on"] = on["score_on"] & self.accompanied[track]
-        learned = self.references.split(self.speaker[track], index)
-        conditions = Conditions(
-            task=task,
-            phonemes=phonemes.clamp_min(0),
-            content=self.content[variant, index].long(),
-            **self.references.draw(self.speaker[track], index, learned),
-            pitch=self.hz[index],
-            score=self.score[index].float(),
-            tags=self.tags[track],
-            groups_on=groups_on,
-            **on,
-        )
-        return torch.stack([vocal, accomp], dim=1), conditions, learned
+_CRITIC_RATE = 1e-3
+_UNTRUSTED = 0.1  # share of a run after which the critic is fully believed
+_LESSONS = 0.3  # learning rate of lessons, of that of the recordings
 
 
 class FlowLoss(nn.Module):
@@ -173,9 +26,10 @@ class FlowLoss(nn.Module):
         self.flow, self.data = flow, data
 
     def forward(self) -> dict[str, Tensor]:
-        latents, conditions, learned = self.data.draw()
+        batch = self.data.draw()
+        latents, conditions = batch.latents, batch.conditions
         with torch.autocast(latents.device.type, torch.bfloat16, enabled=latents.device.type == "cuda"):
-            errors = self.flow.loss(latents, conditions, learned)
+            errors = self.flow.loss(latents, conditions, batch.learned)
         present = conditions.groups_on.float()
         losses = {"loss": errors.sum() / present.sum()}
         for task in range(len(MASKS)):
@@ -187,14 +41,30 @@ class FlowLoss(nn.Module):
 
 
 class FlowTrainee:
-    """The curriculum moves the task weights in place; the phase stays the same. A flow that has been trained before
-    goes on in the last stage."""
+    """The curriculum moves the task weights in place; the phases stay the same. A flow that has been trained before
+    goes on in the last stage. `lessons` are learned beside the recordings, by an optimiser of their own: so neither
+    drowns the other, whatever their losses are."""
 
-    def __init__(self, flow: Flow, data: FlowData, rate: float, stages: Sequence[Stage] = CURRICULUM) -> None:
+    def __init__(
+        self,
+        flow: Flow,
+        data: FlowData,
+        rate: float,
+        stages: Sequence[Stage] = CURRICULUM,
+        lessons: Lessons | None = None,
+    ) -> None:
         self.model: nn.Module = flow
         self.data, self.stages = data, stages
         self.trained = bool(flow.network.latent_out.weight.any())  # zero at first
-        self._phases = [Phase("flow", FlowLoss(flow, data), list(flow.parameters()), rate, betas=(0.9, 0.98))]
+        self.lessons = lessons
+        weights = list(flow.parameters())
+        self._phases = [Phase("flow", FlowLoss(flow, data), weights, rate, betas=(0.9, 0.98))]
+        if lessons is not None:
+            self._phases.append(Phase("lessons", lessons, weights, rate * _LESSONS, betas=(0.9, 0.98), decay=0.0))
+            critic, weights = CriticLoss(lessons.critic, lessons.heard), list(lessons.critic.parameters())
+            self._phases.append(
+                Phase("critic", critic, weights, _CRITIC_RATE, betas=(0.5, 0.9))
+            )
 
     def phases(self, progress: float) -> list[Phase]:
         return self._phases
@@ -202,3 +72,5 @@ class FlowTrainee:
     def advance(self, progress: float, step: int) -> None:
         weights = stage_at(1.0 if self.trained else progress, self.stages).weights
         self.data.task_weight.copy_(torch.tensor(weights))
+        if self.lessons is not None:  # the critic first has to learn something
+            self.lessons.trust.fill_(min(1.0, progress / _UNTRUSTED))

@@ -25,13 +25,16 @@ from unisinger_cli.training.content import ContentData, ContentLoss, ContentTrai
 from unisinger_cli.training.curriculum import FULL, VARIANTS, Variant
 from unisinger_cli.training.dataset import AudioBank, Row, by_set, fit_track, label_frames, load_audio, read_packs
 from unisinger_cli.training.features import SILENCE, load_features
-from unisinger_cli.training.flow import FlowData, FlowTrainee
+from unisinger_cli.training.flow import FlowTrainee
+from unisinger_cli.training.flow_data import FlowData
+from unisinger_cli.training.lessons import Lessons
+from unisinger_cli.training.listener import Listener, ListenerTrainee
 from unisinger_cli.training.timbre import TimbreData, TimbreLoss, TimbreTrainee
 
 Report = Callable[[str], None]
 PARTS = ("codec", "content", "timbre", "flow")
 PART, CHECKPOINT = "part.safetensors", "model.safetensors"  # what training and bundling leave
-BATCH = {"codec": 64, "decoder": 64, "content": 64, "timbre": 192, "flow": 96}
+BATCH = {"codec": 64, "decoder": 64, "content": 64, "timbre": 192, "listener": 256, "flow": 96}
 
 
 def load_parts(model: UniSinger, files: list[Path]) -> list[str]:
@@ -112,10 +115,11 @@ def train(
     report: Report,
     variant: str = FULL,
     plain: bool = False,
+    listener: Path | None = None,
 ) -> None:
-    """Train `part` on `data`: packs of recordings, or for the flow folders of features. `rate` scales the learning
-    rates of the part; `variant`, one of VARIANTS, says what of the method a flow is trained without; `plain` trains a
-    codec without harmonics and adversary, as a baseline."""
+    """Train `part` on `data`: packs of recordings, or for listener and flow folders of features. `rate` scales the
+    learning rates of the part; `variant`, one of VARIANTS, says what of the method a flow is trained without; `plain`
+    trains a codec without harmonics and adversary, as a baseline; a `listener` gives a flow lessons."""
     where = loop.pick_device(device)
     rank, _ = loop.distributed()
     torch.manual_seed(seed + 1000 * rank)
@@ -127,7 +131,9 @@ def train(
     model.to(where)
     size = BATCH[part] if batch is None else batch
     if part == "flow":
-        trainee, finish = _flow(model, data, size, where, taken)
+        trainee, finish = _flow(model, data, size, where, taken, listener)
+    elif part == "listener":
+        trainee, finish = _listener(model, data, size, where)
     elif part == "codec":
         trainee, finish = _codec(model, data, size, where, workers, plain)
     else:
@@ -151,6 +157,9 @@ def train(
         finish()
         about = {"seed": str(seed), "steps": str(loop.steps_done(out))}
         about |= {"variant": variant} if part == "flow" else {}
+        if isinstance(trainee.model, Listener):
+            trainee.model.save(out / PART)
+            return
         save_part(model, "codec" if part == "decoder" else part, out / PART, about)
 
 
@@ -233,10 +242,26 @@ def _timbre(model: UniSinger, data: list[Path], size: int, device: torch.device,
     return TimbreTrainee(loss), lambda: None
 
 
-def _flow(model: UniSinger, data: list[Path], size: int, device: torch.device, variant: Variant) -> Built:
+def _flow_data(model: UniSinger, data: list[Path], size: int, device: torch.device) -> FlowData:
     clips, silence = load_features(data), load_file(data[0] / SILENCE)
-    batches = FlowData(clips, silence, model.config, device, size, model.flow.network.conditions.sounds)
+    return FlowData(clips, silence, model.config, device, size, model.flow.network.conditions.sounds)
+
+
+def _listener(model: UniSinger, data: list[Path], size: int, device: torch.device) -> Built:
+    batches = _flow_data(model, data, size, device)
+    voices = list(batches.references.speaker_id)
+    listener = Listener(model.config.codec.channels, len(model.config.phonemes), voices).to(device)
+    return ListenerTrainee(listener, batches), lambda: None
+
+
+def _flow(
+    model: UniSinger, data: list[Path], size: int, device: torch.device, variant: Variant, listener: Path | None
+) -> Built:
+    batches = _flow_data(model, data, size, device)
+    lessons = None
+    if listener is not None:
+        lessons = Lessons(model.flow, batches, Listener.load(listener).to(device))
     if device.type == "cuda":  # norms, gates and rotations are many small kernels, and fused a third of the time
         for block in [*model.flow.network.joint, *model.flow.network.single]:
             block.compile(dynamic=False)
-    return FlowTrainee(model.flow.train(), batches, 1e-3, variant.stages), lambda: None
+    return FlowTrainee(model.flow.train(), batches, 1e-3, variant.stages, lessons), lambda: None

@@ -23,6 +23,7 @@ class Step(str, Enum):
     content = "content"
     timbre = "timbre"
     features = "features"
+    listener = "listener"
     flow = "flow"
     bundle = "bundle"
     judge = "judge"
@@ -51,8 +52,8 @@ def train(
         typer.Argument(
             metavar="STEP",
             show_choices=False,
-            help="aligner, codec, decoder, content, timbre, features, flow, bundle, in the order in which a checkpoint "
-            "is made; judge; composer; ablation; curves.",
+            help="aligner, codec, decoder, content, timbre, features, listener, flow, bundle, in the order in which a "
+            "checkpoint is made; judge; composer; ablation; curves.",
         ),
     ],
     out: Annotated[Path, typer.Option("--out", metavar="DIR", help="Where its results and its log go.")],
@@ -61,7 +62,7 @@ def train(
         typer.Option(
             "--data",
             metavar="DIR",
-            help="A prepared pack (flow: encoded features; curves: a run's folder); repeatable.",
+            help="A prepared pack (listener, flow: encoded features; curves: a run's folder); repeatable.",
         ),
     ] = None,
     init: Annotated[
@@ -100,6 +101,10 @@ def train(
         bool,
         typer.Option("--plain", help="For codec: no harmonics, no adversary; the baseline of `unisinger evaluate`."),
     ] = False,
+    listener: Annotated[
+        Path | None,
+        typer.Option("--listener", metavar="FILE", help="For flow: lessons in others' voices, by this listener."),
+    ] = None,
     seeds: Annotated[
         int, typer.Option("--seeds", min=1, max=100, help="For ablation: of each variant, from --seed on.")
     ] = 3,
@@ -109,8 +114,10 @@ def train(
 
     It learns from packs that `unisinger prepare` wrote. Each of codec, content, timbre and flow leaves
     part.safetensors in its folder; bundle joins the four. decoder teaches the codec's decoder further while its latents
-    stay as they are. composer learns from scores alone. judge, no part of the checkpoint, is the phoneme recogniser by
-    which unisinger evaluate counts wrong words. Through torchrun, a step runs on several GPUs.
+    stay as they are. listener, no part of the checkpoint, hears voices and words in latents; by --listener a flow takes
+    lessons in singing one person's words in another's voice, which no recording shows. composer learns from scores
+    alone. judge, no part of the checkpoint either, is the phoneme recogniser by which unisinger evaluate counts wrong
+    words. Through torchrun, a step runs on several GPUs.
 
     ablation trains the flow as it is and without one part of the method each, on the GPUs that there are, one run on
     each; it goes on where it was stopped. unisinger evaluate --ablation compares what comes of it.
@@ -136,7 +143,9 @@ def train(
         return
     packs, files = data if data is not None else [], init if init is not None else []
     variants = [one.value for one in variant or []]
-    _check(step, packs, files, seconds, steps, variants)
+    _check(step, packs, files if listener is None else [*files, listener], seconds, steps, variants)
+    if listener is not None and step is not Step.flow:
+        raise UsageError(f"--listener means nothing to {step.value}", "only a flow takes lessons")
     if plain and step is not Step.codec:
         raise UsageError(f"--plain means nothing to {step.value}", "only a codec can be a baseline")
 
@@ -205,6 +214,7 @@ def train(
                 report=say,
                 variant=variants[0] if variants else curriculum.FULL,
                 plain=plain,
+                listener=listener,
             )
     except ValueError as error:  # the networks and the loop know none of our errors
         raise InputError(str(error)) from error

@@ -1,0 +1,115 @@
+"""Lessons: a flow sings what no recording shows, one person's words in another's voice, and is told what was heard.
+
+From recordings alone it learns to sing as their singers did; that a voice can be changed it has to guess, and what it
+guesses is on the way between the two singers. In a lesson it sings from noise to sound in a few solver steps, with the
+voice of someone else of the batch and the pitch moved to where he sings, and a listener of latents says whether
+the words are the first one's and the voice the second one's. All steps are derived, to the noise (Clark et al. 2023,
+arXiv 2309.17400, "DRaFT"; listeners of words and voices in latent space, Li et al. 2024, arXiv 2410.11097,
+"DMOSpeech"). A critic, which learns beside the flow, says whether it could be a recording.
+
+Shapes: b batch, n latent frames, c channels.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from unisinger_cli.model.conditioning import Conditions
+from unisinger_cli.model.flow import Flow
+from unisinger_cli.training.content import known_cross_entropy
+from unisinger_cli.training.critic import LatentCritic
+from unisinger_cli.training.flow_data import Batch, FlowData
+from unisinger_cli.training.listener import FRAMES, Listener
+
+_STEPS = 5  # from noise to latents; where each ends is drawn anew, so that no grid is learned by heart
+_HEARD = 2 * FRAMES  # frames of a window that are sung
+_CRITIC = 0.5  # weight of the critic's verdict beside words and voice
+_SOUNDING = 0.25  # share of a stretch that has to be voiced, if a voice is to be told by it
+VOICE = ("timbre", "sounds", "moments", "moment_codes", "moments_there")
+
+
+def of_another(batch: Batch, data: FlowData) -> tuple[Conditions, Tensor]:
+    """The conditions of a batch with the voice of the next example's singer, and who that is [b].
+
+    Pitch moves to where he sings: by octaves where there is a key to keep, as conversions do.
+    """
+    c = batch.conditions
+    singer = batch.speaker.roll(1)
+    voiced = (c.pitch > 0).float()
+    height = (c.pitch.clamp_min(1.0).log2() * voiced).sum(1) / voiced.sum(1).clamp_min(1)
+    octaves = data.height[singer] - height
+    octaves = torch.where(batch.keyed, octaves.round(), octaves) * c.speaker_on
+    moved = c.pitch * torch.exp2(octaves)[:, None]
+    return c.map({"pitch": moved, **{name: getattr(c, name).roll(1, 0) for name in VOICE}}), singer
+
+
+class Lessons(nn.Module):
+    """Its `forward()` draws a batch, sings it, and returns what is wrong by the listener."""
+
+    def __init__(self, flow: Flow, data: FlowData, listener: Listener) -> None:
+        super().__init__()
+        unknown = set(data.references.speaker_id) - set(listener.voices)
+        if unknown:
+            raise ValueError(f"the listener does not know the voice {min(unknown)}: train it on the same features")
+        self.flow, self.data, self.listener = flow, data, listener
+        place = [listener.voices.index(name) for name in data.references.speaker_id]
+        device, config = data.frames.device, flow.network.config
+        self.place = torch.tensor(place, device=device)
+        self.critic = LatentCritic(config.codec.channels).to(device)
+        frames = min(_HEARD, config.flow.window)
+        self.heard = (  # sung and recorded, for the critic to learn from
+            torch.zeros(2, data.size, frames, config.codec.channels, device=device),
+            torch.zeros(2, data.size, frames, device=device),
+        )
+        self.trust = torch.zeros((), device=device)  # 0..1, in the critic
+
+    def sing(self, conditions: Conditions) -> Tensor:
+        """Latents [b, groups, n, c] of these conditions, from noise."""
+        b, n = conditions.pitch.shape
+        device, config = conditions.pitch.device, self.flow.network.config
+        x = torch.randn(b, len(config.flow.groups), n, config.codec.channels, device=device)
+        inner = torch.arange(1, _STEPS, device=device)[:, None] + torch.rand(_STEPS - 1, b, device=device) - 0.5
+        times = torch.cat([torch.zeros(1, b, device=device), inner / _STEPS, torch.ones(1, b, device=device)])
+        with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            for t, after in pairwise(times.unbind(0)):
+                x = x + (after - t).view(b, 1, 1, 1) * self.flow.network(x, t, conditions).float()
+        return x
+
+    def forward(self) -> dict[str, Tensor]:
+        batch = self.data.draw()
+        asked, singer = of_another(batch, self.data)
+        asked = asked.crop(0, _HEARD)
+        vocal = self.sing(asked)[:, 0]
+        stretches = vocal.shape[1] // FRAMES
+        with torch.autocast(vocal.device.type, torch.bfloat16, enabled=vocal.device.type == "cuda"):
+            words, voices = self.listener(vocal.reshape(-1, FRAMES, vocal.shape[-1]))
+        told = (asked.phoneme_on | asked.semantic_on)[:, None]
+        labels = torch.where(told, batch.labels[:, :_HEARD], -1).view(-1, FRAMES)
+        named = known_cross_entropy(words, labels)
+        sounding = (asked.pitch > 0).view(-1, FRAMES).float().mean(1) >= _SOUNDING
+        counted = (sounding & asked.speaker_on.repeat_interleave(stretches)).float()
+        wanted = self.place[singer].repeat_interleave(stretches)
+        missed = F.cross_entropy(voices, wanted, reduction="none")
+        liked = (missed * counted).sum() / counted.sum().clamp_min(1)
+        known = labels >= 0
+        right = ((words.argmax(-1) == labels) & known).sum() / known.sum().clamp_min(1)
+        recognised = ((voices.argmax(1) == wanted) * counted).sum() / counted.sum().clamp_min(1)
+        self._keep(vocal.detach(), asked.pitch, batch)
+        found = {"words": named, "voices": liked, "critic": -self.critic(vocal, asked.pitch).mean()}
+        loss = named + liked + _CRITIC * self.trust * found["critic"]
+        return {"loss": loss, **found, "right": right, "recognised": recognised}
+
+    @torch.no_grad()
+    def _keep(self, sung: Tensor, hz: Tensor, batch: Batch) -> None:
+        latents, pitch = self.heard
+        for to, value in (
+            (latents[0], sung),
+            (latents[1], batch.latents[:, 0, : sung.shape[1]]),
+            (pitch[0], hz),
+            (pitch[1], batch.conditions.pitch[:, : sung.shape[1]]),
+        ):
+            to.copy_(value)

@@ -1,0 +1,124 @@
+"""Who sings in latents, and what: a listener that a flow can be taught by.
+
+It hears latents, not sound, so that what it hears can be derived by them; and it hears them under noise, so that there
+is no small change by which they would please it and nobody else. It is no part of a checkpoint, and judges nothing:
+`unisinger evaluate` has judges of its own.
+
+Shapes: b batch, n latent frames, c channels, p phonemes, v voices.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from unisinger_cli.model.ops import ConvNeXtBlock
+from unisinger_cli.training.content import known_cross_entropy
+from unisinger_cli.training.features import LATENT_STEP
+from unisinger_cli.training.flow_data import FlowData
+from unisinger_cli.training.optim import Phase
+
+FRAMES = 128  # of a stretch as it is heard, 3 s
+_WIDTH, _BLOCKS, _DIM = 256, 6, 192
+_MARGIN, _SCALE = 0.2, 20.0  # of cosines between a stretch and voices; the margin while it learns
+_NOISE = 0.7  # at most, in standard deviations of a latent
+_TINT = 0.15  # the same, of what is added to all frames of a stretch alike: a recording's own colour
+_SMOOTHED = 0.1  # of a label's certainty goes to all phonemes
+
+
+class Listener(nn.Module):
+    """Latents [b, n, c] -> logits of phonemes [b, n, p] and of voices [b, v]."""
+
+    def __init__(self, channels: int, phonemes: int, voices: list[str]) -> None:
+        super().__init__()
+        self.voices = voices
+        self.into = nn.Linear(channels, _WIDTH)
+        self.blocks = nn.ModuleList(ConvNeXtBlock(_WIDTH, 3 * _WIDTH, dilation=1 + i % 2) for i in range(_BLOCKS))
+        self.norm = nn.LayerNorm(_WIDTH)
+        self.words = nn.Linear(_WIDTH, phonemes)
+        self.attend = nn.Linear(_WIDTH, _WIDTH)
+        self.voice = nn.Linear(2 * _WIDTH, _DIM)
+        self.centres = nn.Parameter(torch.randn(len(voices), _DIM) * 0.1)
+
+    def forward(self, latents: Tensor, singers: Tensor | None = None, margin: float = 0.0) -> tuple[Tensor, Tensor]:
+        """With `singers` [b], `margin` radians are added to the angle to these (Deng et al. 2019, ArcFace)."""
+        x = self.into(latents)
+        for block in self.blocks:
+            x = block(x)
+        x = self.norm(x)
+        weights = self.attend(x).float().softmax(dim=1)  # attentive statistics (Okabe et al. 2018, arXiv 1803.10963)
+        mean = (weights * x).sum(1)
+        spread = ((weights * x.square()).sum(1) - mean.square()).clamp_min(1e-4).sqrt()
+        heard = F.normalize(self.voice(torch.cat([mean, spread], dim=-1)).float(), dim=-1)
+        cosine = (heard @ F.normalize(self.centres, dim=-1).T).clamp(-0.999, 0.999)
+        if singers is not None:
+            mine = singers[:, None] == torch.arange(cosine.shape[1], device=cosine.device)
+            cosine = torch.where(mine, (cosine.acos() + margin).cos(), cosine)
+        return self.words(x).float(), _SCALE * cosine
+
+    def save(self, path: Path) -> None:
+        tensors = {name: value.float().contiguous().cpu() for name, value in self.state_dict().items()}
+        channels, phonemes = self.into.in_features, self.words.out_features
+        told = {"channels": channels, "phonemes": phonemes, "voices": self.voices}
+        temporary = path.with_suffix(".part")
+        save_file(tensors, temporary, metadata={"listener": json.dumps(told)})
+        temporary.replace(path)
+
+    @staticmethod
+    def load(path: Path) -> Listener:
+        """Raises ValueError where the file is no listener."""
+        try:
+            with safe_open(path, "pt") as handle:
+                told = json.loads((handle.metadata() or {})["listener"])
+            listener = Listener(told["channels"], told["phonemes"], told["voices"])
+            listener.load_state_dict(load_file(path))
+        except (KeyError, RuntimeError, OSError, SafetensorError) as error:
+            raise ValueError(f"{path} holds no listener ({error})") from error
+        return listener.eval().requires_grad_(False)
+
+
+class ListenerLoss(nn.Module):
+    """Stretches of all voices, each about as often as any other."""
+
+    def __init__(self, listener: Listener, data: FlowData) -> None:
+        super().__init__()
+        self.listener, self.data = listener, data
+        own = torch.zeros(len(listener.voices), device=data.weight.device).index_add_(0, data.speaker, data.weight)
+        self.edges = (data.weight / own[data.speaker].sqrt()).cumsum(0)
+
+    def forward(self) -> dict[str, Tensor]:
+        data, b = self.data, self.data.size
+        drawn = torch.rand(b, device=self.edges.device) * self.edges[-1]
+        track = torch.searchsorted(self.edges, drawn).clamp_max(len(self.edges) - 1)
+        index = data.cut(track, FRAMES)
+        latents = data.vocal[index].float() * LATENT_STEP
+        level = _NOISE * torch.rand(b, 1, 1, device=latents.device)
+        tint = _TINT * torch.randn(b, 1, latents.shape[-1], device=latents.device)
+        latents = latents + level * torch.randn_like(latents) + tint
+        labels = data.phonemes[index]
+        with torch.autocast(latents.device.type, torch.bfloat16, enabled=latents.device.type == "cuda"):
+            words, voices = self.listener(latents, data.speaker[track], _MARGIN)
+        named = known_cross_entropy(words, labels, _SMOOTHED)
+        known = labels >= 0
+        right = ((words.argmax(-1) == labels) & known).sum() / known.sum().clamp_min(1)
+        recognised = (voices.argmax(1) == data.speaker[track]).float().mean()
+        told = F.cross_entropy(voices, data.speaker[track])
+        return {"loss": named + told, "words": named, "voices": told, "right": right, "recognised": recognised}
+
+
+class ListenerTrainee:
+    def __init__(self, listener: Listener, data: FlowData) -> None:
+        self.model: nn.Module = listener
+        self._phases = [Phase("listener", ListenerLoss(listener, data), list(listener.parameters()), 1e-3, decay=0.05)]
+
+    def phases(self, progress: float) -> list[Phase]:
+        return self._phases
+
+    def advance(self, progress: float, step: int) -> None:
+        pass

@@ -1,0 +1,167 @@
+"""Lessons: whose words and whose voice are asked for, what a listener hears, and that a flow learns from it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from conftest import Ran
+from toy_flow import awake_flow, made_clip
+from unisinger_cli.model.config import PRESETS
+from unisinger_cli.model.sounds import SoundTable
+from unisinger_cli.training.critic import CriticLoss, LatentCritic
+from unisinger_cli.training.features import OTHERS
+from unisinger_cli.training.flow import FlowTrainee
+from unisinger_cli.training.flow_data import FlowData
+from unisinger_cli.training.lessons import VOICE, Lessons, of_another
+from unisinger_cli.training.listener import FRAMES, Listener, ListenerLoss
+from unisinger_cli.training.loop import run
+
+DEBUG = PRESETS["debug"]
+CONFIG = replace(DEBUG, flow=replace(DEBUG.flow, window=2 * FRAMES))
+HEIGHTS = {"anna": 220.0, "bert": 100.0, "carl": 110.0}
+
+
+def singers(size: int, kind: str = "speech") -> FlowData:
+    """Three singers, each at his height and with latents of his own; of each, one phoneme and then another."""
+    torch.manual_seed(0)
+    clips = []
+    for number, (name, hz) in enumerate(HEIGHTS.items()):
+        row, tensors = made_clip(name, torch.randn(3, CONFIG.timbre.dim), 4 * FRAMES)
+        said = torch.arange(4 * FRAMES) // 20 % 2
+        own = torch.zeros(64)
+        own[10 + number] = 40.0
+        tensors["vocal"] = (10 * torch.randn(4 * FRAMES, 64) + own + 40 * said[:, None]).clamp(-127, 127).to(torch.int8)
+        tensors["phonemes"] = (3 + said).to(torch.int8)
+        tensors["content"] = (said + torch.zeros(1 + len(OTHERS), 1)).to(torch.int16)
+        tensors["hz"] = torch.full((4 * FRAMES,), hz, dtype=torch.float16)
+        clips.append((row | {"kind": kind}, tensors))
+    silence = {
+        "vocal": torch.zeros(1, 64, dtype=torch.int8),
+        "content": torch.zeros(1 + len(OTHERS), 1, dtype=torch.int16),
+    }
+    data = FlowData(clips, silence, CONFIG, torch.device("cpu"), size, SoundTable(CONFIG))
+    data.task_weight.copy_(torch.tensor([0.0, 0.5, 0.5, 0.0]))
+    return data
+
+
+def listening(data: FlowData, steps: int = 40) -> Listener:
+    """A listener who knows these singers."""
+    torch.manual_seed(0)
+    listener = Listener(64, len(CONFIG.phonemes), list(data.references.speaker_id))
+    loss = ListenerLoss(listener, data)
+    optimiser = torch.optim.AdamW(listener.parameters(), 1e-3)
+    for _ in range(steps):
+        optimiser.zero_grad()
+        loss()["loss"].backward()
+        optimiser.step()
+    return listener.eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("kind", ["speech", "song"])
+def test_another_sings_where_he_lies(kind: str) -> None:
+    data = singers(64, kind)
+    batch = data.draw()
+    asked, singer = of_another(batch, data)
+    assert torch.equal(singer[1:], batch.speaker[:-1])
+    for field in VOICE:
+        assert torch.equal(getattr(asked, field)[1:], getattr(batch.conditions, field)[:-1])
+    assert torch.equal(asked.content, batch.conditions.content)
+    height = torch.tensor(list(HEIGHTS.values()))
+    own, wanted = height[batch.speaker], height[singer]
+    spoken = torch.where(asked.speaker_on, wanted, own)
+    octaves = (wanted / own).log2().round() * asked.speaker_on
+    expected = own * 2**octaves if kind == "song" else spoken
+    assert ((asked.pitch / expected[:, None]).log2().abs() < 0.01).all()  # 12 cents: F0 is kept in 16 bits
+    assert (asked.speaker_on & (singer != batch.speaker)).any()
+
+
+def test_a_listener_hears_who_and_what() -> None:
+    data = singers(8)
+    told = ListenerLoss(listening(data), data)()
+    assert told["recognised"] > 0.9 and told["right"] > 0.9
+
+
+def test_a_listener_is_the_same_from_its_file(tmp_path: Path) -> None:
+    listener = listening(singers(8), steps=2)
+    listener.save(tmp_path / "part.safetensors")
+    again = Listener.load(tmp_path / "part.safetensors")
+    latents = torch.randn(2, FRAMES, 64)
+    for a, b in zip(listener(latents), again(latents), strict=True):
+        assert torch.equal(a, b)
+    assert again.voices == list(HEIGHTS)
+    assert not any(weight.requires_grad for weight in again.parameters())
+
+
+def test_a_margin_asks_more_of_the_own_voice_alone() -> None:
+    listener = listening(singers(8), steps=2)
+    latents, who = torch.randn(3, FRAMES, 64), torch.tensor([0, 1, 2])
+    plain, strict = listener(latents)[1], listener(latents, who, 0.2)[1]
+    mine = torch.eye(3, dtype=torch.bool)
+    assert (strict[mine] < plain[mine]).all() and torch.equal(strict[~mine], plain[~mine])
+
+
+def test_the_critic_learns_what_was_sung() -> None:
+    torch.manual_seed(0)
+    critic = LatentCritic(8)
+    recorded = torch.randn(8, 32, 8).cumsum(1) / 8
+    sung = recorded.flip(0).roll(1, 2).sign()
+    hz = torch.full((2, 8, 32), 200.0)
+    loss = CriticLoss(critic, (torch.stack([sung, recorded]), hz))
+    optimiser = torch.optim.AdamW(critic.parameters(), 1e-3)
+    for _ in range(60):
+        optimiser.zero_grad()
+        loss()["loss"].backward()
+        optimiser.step()
+    told = loss()
+    assert told["made"] < -0.3 and told["real"] > 0.3
+    assert told["loss"] < 1.2  # 2 where nothing is told apart
+
+
+def test_a_flow_learns_to_sing_as_another(tmp_path: Path) -> None:
+    """With the listener as it is, less is wrong after lessons, in words and in voices; recordings are not forgotten."""
+    data = singers(4)
+    lessons = Lessons(awake_flow(CONFIG), data, listening(singers(8), steps=20))
+    before_listening = {name: weight.clone() for name, weight in lessons.listener.state_dict().items()}
+    trainee = FlowTrainee(lessons.flow, data, 6e-3, lessons=lessons)
+    torch.set_num_threads(2)
+
+    def wrong() -> dict[str, float]:
+        torch.manual_seed(1)
+        with torch.no_grad():
+            return {name: sum(float(lessons()[name]) for _ in range(2)) / 2 for name in ("words", "voices")}
+
+    before = wrong()
+    last = run(trainee, tmp_path / "run", device=torch.device("cpu"), steps=30, log_every=1e9)
+    after = wrong()
+    assert after["words"] < 0.8 * before["words"] and after["voices"] < 0.8 * before["voices"], (before, after)
+    assert {"flow/loss", "lessons/words", "lessons/voices", "critic/loss"} <= set(last)
+    assert all(torch.equal(weight, before_listening[name]) for name, weight in lessons.listener.state_dict().items())
+
+
+def test_a_listener_of_other_voices_is_refused() -> None:
+    data = singers(4)
+    stranger = Listener(64, len(CONFIG.phonemes), ["anna", "bert"])
+    with pytest.raises(ValueError, match="carl"):
+        Lessons(awake_flow(CONFIG), data, stranger)
+
+
+def test_a_file_that_is_no_listener_is_named(tmp_path: Path) -> None:
+    (tmp_path / "x.safetensors").write_bytes(b"nothing")
+    with pytest.raises(ValueError, match=r"x\.safetensors holds no listener"):
+        Listener.load(tmp_path / "x.safetensors")
+
+
+def test_only_a_flow_takes_lessons(tmp_path: Path, unisinger: Callable[..., Ran]) -> None:
+    (tmp_path / "x.safetensors").write_bytes(b"nothing")
+    (tmp_path / "pack").mkdir()
+    (tmp_path / "pack" / "index.jsonl").write_text("")
+    flags = "--data", "pack", "--steps", "1", "--listener", "x.safetensors", "--out", "out"
+    refused = unisinger("train", "codec", *flags)
+    assert refused.code == 2 and "--listener" in refused.err
+    missing = unisinger("train", "flow", *flags[:-3], "no.safetensors", "--out", "out")
+    assert missing.code == 3 and "no.safetensors does not exist" in missing.err
