@@ -17,7 +17,7 @@ from unisinger_cli.training.critic import CriticLoss, LatentCritic
 from unisinger_cli.training.features import OTHERS
 from unisinger_cli.training.flow import FlowTrainee
 from unisinger_cli.training.flow_data import FlowData
-from unisinger_cli.training.lessons import VOICE, Lessons, of_another
+from unisinger_cli.training.lessons import VOICE, Lessons
 from unisinger_cli.training.listener import FRAMES, Listener, ListenerLoss
 from unisinger_cli.training.loop import run
 
@@ -39,7 +39,8 @@ def singers(size: int, kind: str = "speech") -> FlowData:
         tensors["phonemes"] = (3 + said).to(torch.int8)
         tensors["content"] = (said + torch.zeros(1 + len(OTHERS), 1)).to(torch.int16)
         tensors["hz"] = torch.full((4 * FRAMES,), hz, dtype=torch.float16)
-        clips.append((row | {"kind": kind}, tensors))
+        tags = [kind if kind == "speech" else "singing", "female" if name == "anna" else "male"]
+        clips.append((row | {"kind": kind, "tags": tags}, tensors))
     silence = {
         "vocal": torch.zeros(1, 64, dtype=torch.int8),
         "content": torch.zeros(1 + len(OTHERS), 1, dtype=torch.int16),
@@ -66,11 +67,16 @@ def listening(data: FlowData, steps: int = 40) -> Listener:
 def test_another_sings_where_he_lies(kind: str) -> None:
     data = singers(64, kind)
     batch = data.draw()
-    asked, singer = of_another(batch, data)
+    listener = Listener(64, len(CONFIG.phonemes), list(HEIGHTS))
+    asked, singer = Lessons(awake_flow(CONFIG), data, listener).ask(batch)
     assert torch.equal(singer[1:], batch.speaker[:-1])
     for field in VOICE:
         assert torch.equal(getattr(asked, field)[1:], getattr(batch.conditions, field)[:-1])
     assert torch.equal(asked.content, batch.conditions.content)
+    told = {name: asked.tags[:, CONFIG.tags.index(name)] > 0 for name in ("female", "male", "speech", "singing")}
+    whose = torch.where(asked.speaker_on, singer, batch.speaker)
+    assert torch.equal(told["female"], whose == 0) and torch.equal(told["male"], whose != 0)
+    assert told["speech" if kind == "speech" else "singing"].all()
     height = torch.tensor(list(HEIGHTS.values()))
     own, wanted = height[batch.speaker], height[singer]
     spoken = torch.where(asked.speaker_on, wanted, own)

@@ -30,21 +30,7 @@ _HEARD = 2 * FRAMES  # frames of a window that are sung
 _CRITIC = 0.5  # weight of the critic's verdict beside words and voice
 _SOUNDING = 0.25  # share of a stretch that has to be voiced, if a voice is to be told by it
 VOICE = ("timbre", "sounds", "moments", "moment_codes", "moments_there")
-
-
-def of_another(batch: Batch, data: FlowData) -> tuple[Conditions, Tensor]:
-    """The conditions of a batch with the voice of the next example's singer, and who that is [b].
-
-    Pitch moves to where he sings: by octaves where there is a key to keep, as conversions do.
-    """
-    c = batch.conditions
-    singer = batch.speaker.roll(1)
-    voiced = (c.pitch > 0).float()
-    height = (c.pitch.clamp_min(1.0).log2() * voiced).sum(1) / voiced.sum(1).clamp_min(1)
-    octaves = data.height[singer] - height
-    octaves = torch.where(batch.keyed, octaves.round(), octaves) * c.speaker_on
-    moved = c.pitch * torch.exp2(octaves)[:, None]
-    return c.map({"pitch": moved, **{name: getattr(c, name).roll(1, 0) for name in VOICE}}), singer
+VOICE_TAGS = ("female", "male", "fullband", "narrowband")  # what a style says of the singer, and not of the song
 
 
 class Lessons(nn.Module):
@@ -59,6 +45,7 @@ class Lessons(nn.Module):
         place = [listener.voices.index(name) for name in data.references.speaker_id]
         device, config = data.frames.device, flow.network.config
         self.place = torch.tensor(place, device=device)
+        self.of_singer = torch.tensor([tag in VOICE_TAGS for tag in config.tags], device=device)
         self.critic = LatentCritic(config.codec.channels).to(device)
         frames = min(_HEARD, config.flow.window)
         self.heard = (  # sung and recorded, for the critic to learn from
@@ -66,6 +53,23 @@ class Lessons(nn.Module):
             torch.zeros(2, data.size, frames, device=device),
         )
         self.trust = torch.zeros((), device=device)  # 0..1, in the critic
+
+    def ask(self, batch: Batch) -> tuple[Conditions, Tensor]:
+        """The conditions of a batch with the voice of the next example's singer, and who that is [b].
+
+        Pitch moves to where he sings: by octaves where there is a key to keep, as conversions do. Of the style, what
+        tells of the singer is his.
+        """
+        c = batch.conditions
+        singer = batch.speaker.roll(1)
+        voiced = (c.pitch > 0).float()
+        height = (c.pitch.clamp_min(1.0).log2() * voiced).sum(1) / voiced.sum(1).clamp_min(1)
+        octaves = self.data.height[singer] - height
+        octaves = torch.where(batch.keyed, octaves.round(), octaves) * c.speaker_on
+        moved = c.pitch * torch.exp2(octaves)[:, None]
+        tags = torch.where(self.of_singer & c.speaker_on[:, None], c.tags.roll(1, 0), c.tags)
+        voice = {name: getattr(c, name).roll(1, 0) for name in VOICE}
+        return c.map({"pitch": moved, "tags": tags, **voice}), singer
 
     def sing(self, conditions: Conditions) -> Tensor:
         """Latents [b, groups, n, c] of these conditions, from noise."""
@@ -81,14 +85,14 @@ class Lessons(nn.Module):
 
     def forward(self) -> dict[str, Tensor]:
         batch = self.data.draw()
-        asked, singer = of_another(batch, self.data)
+        asked, singer = self.ask(batch)
         asked = asked.crop(0, _HEARD)
         vocal = self.sing(asked)[:, 0]
         stretches = vocal.shape[1] // FRAMES
         with torch.autocast(vocal.device.type, torch.bfloat16, enabled=vocal.device.type == "cuda"):
             words, voices = self.listener(vocal.reshape(-1, FRAMES, vocal.shape[-1]))
         told = (asked.phoneme_on | asked.semantic_on)[:, None]
-        labels = torch.where(told, batch.labels[:, :_HEARD], -1).view(-1, FRAMES)
+        labels = batch.labels[:, :_HEARD].masked_fill(~told, -1).reshape(-1, FRAMES)
         named = known_cross_entropy(words, labels)
         sounding = (asked.pitch > 0).view(-1, FRAMES).float().mean(1) >= _SOUNDING
         counted = (sounding & asked.speaker_on.repeat_interleave(stretches)).float()
