@@ -2,7 +2,7 @@
 
 From recordings alone it learns to sing as their singers did; that a voice can be changed it has to guess, and what it
 guesses is on the way between the two singers. In a lesson it sings from noise to sound in a few solver steps, with the
-voice of someone else of the batch and the pitch moved to where he sings, and a listener of latents says whether
+voice of someone else and the pitch moved to where he sings, and a listener of latents says whether
 the words are the first one's and the voice the second one's. All steps are derived, to the noise (Clark et al. 2023,
 arXiv 2309.17400, "DRaFT"; listeners of words and voices in latent space, Li et al. 2024, arXiv 2410.11097,
 "DMOSpeech"). A critic, which learns beside the flow, says whether it could be a recording.
@@ -29,7 +29,6 @@ _STEPS = 5  # from noise to latents; where each ends is drawn anew, so that no g
 _HEARD = 2 * FRAMES  # frames of a window that are sung
 _CRITIC = 0.5  # weight of the critic's verdict beside words and voice
 _SOUNDING = 0.25  # share of a stretch that has to be voiced, if a voice is to be told by it
-VOICE = ("timbre", "sounds", "moments", "moment_codes", "moments_there")
 VOICE_TAGS = ("female", "male", "fullband", "narrowband")  # what a style says of the singer, and not of the song
 
 
@@ -46,6 +45,8 @@ class Lessons(nn.Module):
         device, config = data.frames.device, flow.network.config
         self.place = torch.tensor(place, device=device)
         self.of_singer = torch.tensor([tag in VOICE_TAGS for tag in config.tags], device=device)
+        first = [data.speaker.tolist().index(i) for i in range(len(place))]
+        self.tags = data.tags[first]  # of a recording of each speaker
         self.critic = LatentCritic(config.codec.channels).to(device)
         frames = min(_HEARD, config.flow.window)
         self.heard = (  # sung and recorded, for the critic to learn from
@@ -55,20 +56,22 @@ class Lessons(nn.Module):
         self.trust = torch.zeros((), device=device)  # 0..1, in the critic
 
     def ask(self, batch: Batch) -> tuple[Conditions, Tensor]:
-        """The conditions of a batch with the voice of the next example's singer, and who that is [b].
+        """The conditions of a batch with a voice out of all, each as likely as any other, and whose that is [b].
 
         Pitch moves to where he sings: by octaves where there is a key to keep, as conversions do. Of the style, what
         tells of the singer is his.
         """
-        c = batch.conditions
-        singer = batch.speaker.roll(1)
+        c, data = batch.conditions, self.data
+        b, device = len(c.task), c.pitch.device
+        singer = torch.randint(len(data.height), (b,), device=device)
+        elsewhere = torch.zeros(b, 1, dtype=torch.long, device=device)  # silence: all that he sang may be heard
+        voice = data.references.draw(singer, elsewhere, elsewhere == 0)
         voiced = (c.pitch > 0).float()
         height = (c.pitch.clamp_min(1.0).log2() * voiced).sum(1) / voiced.sum(1).clamp_min(1)
-        octaves = self.data.height[singer] - height
+        octaves = data.height[singer] - height
         octaves = torch.where(batch.keyed, octaves.round(), octaves) * c.speaker_on
         moved = c.pitch * torch.exp2(octaves)[:, None]
-        tags = torch.where(self.of_singer & c.speaker_on[:, None], c.tags.roll(1, 0), c.tags)
-        voice = {name: getattr(c, name).roll(1, 0) for name in VOICE}
+        tags = torch.where(self.of_singer & c.speaker_on[:, None], self.tags[singer], c.tags)
         return c.map({"pitch": moved, "tags": tags, **voice}), singer
 
     def sing(self, conditions: Conditions) -> Tensor:
