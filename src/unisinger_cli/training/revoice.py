@@ -15,21 +15,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from unisinger_cli.model.ops import overlap_add, stft
+from unisinger_cli.model.source import smooth
 
 _N_FFT, _FINER = 2048, 4  # frames of the vocoder are a quarter of a latent frame apart
 _WIDE = 200.0  # Hz over which voiceless spectra are smoothed
 _HOARSE = (3000.0, 9000.0)  # Hz, above which the source is noise: drawn for each recording
 _SLOPE = 800.0  # Hz over which pulses give way to noise
-
-
-def _smoothed(power: Tensor, width: Tensor) -> Tensor:
-    """Mean of [b, f, t] over `width` bins [b, t] around each bin, by differences of the running sum."""
-    f = power.shape[1]
-    running = F.pad(power.double().cumsum(1), (0, 0, 1, 0))
-    bins = torch.arange(f, device=power.device, dtype=torch.float64)[:, None] + 0.5
-    edges = [(bins + side * width[:, None]).clamp(0, f) for side in (-0.5, 0.5)]
-    low, high = (_at(running, edge) for edge in edges)
-    return ((high - low) / (edges[1] - edges[0])).float().clamp_min(1e-12)
 
 
 def _at(values: Tensor, place: Tensor) -> Tensor:
@@ -61,7 +52,7 @@ def revoiced(
     power = torch.view_as_real(stft(audio, _N_FFT, hop)).square().sum(-1)
     bin_hz = rate / _N_FFT
     width = torch.where(fine > 0, fine, torch.full_like(fine, _WIDE)).clamp_min(3 * bin_hz) / bin_hz
-    envelope = _smoothed(_smoothed(power, width.double()), width.double())
+    envelope = smooth(smooth(power, width), width).clamp_min(1e-12)
     bins = torch.arange(envelope.shape[1], device=audio.device)[:, None] / formants[:, None, None]
     envelope = _at(envelope, bins.clamp_max(envelope.shape[1] - 1).expand_as(envelope))
     wanted = F.interpolate((fine * pitch[:, None])[:, None], audio.shape[1], mode="nearest")[:, 0]
