@@ -13,7 +13,7 @@ from conftest import Ran
 from toy_flow import awake_flow, made_clip
 from unisinger_cli.model.config import PRESETS
 from unisinger_cli.model.sounds import SoundTable
-from unisinger_cli.training.critic import CriticLoss, LatentCritic
+from unisinger_cli.training.critic import CriticLoss, Heard, LatentCritic
 from unisinger_cli.training.features import OTHERS
 from unisinger_cli.training.flow import FlowTrainee
 from unisinger_cli.training.flow_data import FlowData
@@ -112,21 +112,46 @@ def test_a_margin_asks_more_of_the_own_voice_alone() -> None:
     assert (strict[mine] < plain[mine]).all() and torch.equal(strict[~mine], plain[~mine])
 
 
-def test_the_critic_learns_what_was_sung() -> None:
-    torch.manual_seed(0)
-    critic = LatentCritic(8)
-    recorded = torch.randn(8, 32, 8).cumsum(1) / 8
-    sung = recorded.flip(0).roll(1, 2).sign()
-    hz = torch.full((2, 8, 32), 200.0)
-    loss = CriticLoss(critic, (torch.stack([sung, recorded]), hz))
+def test_a_voice_is_its_colour_and_not_how_it_moves() -> None:
+    """Of the same sounds in another order words change, and the voice but for where they meet."""
+    listener = listening(singers(8), steps=2)
+    latents = torch.randn(4, FRAMES, 64)
+    words, voices = listener(latents)
+    turned = latents.roll(FRAMES // 2, 1)
+    other_words, other_voices = listener(turned)
+    assert (voices - other_voices).abs().max() < 0.1 * (voices - voices.roll(1, 0)).abs().max()
+    assert (words - other_words).abs().max() > 1.0
+
+
+def taught(critic: LatentCritic, heard: Heard) -> dict[str, torch.Tensor]:
+    loss = CriticLoss(critic, heard)
     optimiser = torch.optim.AdamW(critic.parameters(), 1e-3)
     for _ in range(60):
         optimiser.zero_grad()
         loss()["loss"].backward()
         optimiser.step()
-    told = loss()
+    return loss()
+
+
+def test_the_critic_learns_what_was_sung() -> None:
+    torch.manual_seed(0)
+    recorded = torch.randn(8, 32, 8).cumsum(1) / 8
+    sung = recorded.flip(0).roll(1, 2).sign()
+    heard = Heard.nothing(8, 32, 8, torch.device("cpu"))
+    heard.keep((sung, recorded), (torch.full((8, 32), 200.0),) * 2, torch.zeros(8, 32, dtype=torch.long))
+    told = taught(LatentCritic(8, 4), heard)
     assert told["made"] < -0.3 and told["real"] > 0.3
     assert told["loss"] < 1.2  # 2 where nothing is told apart
+
+
+def test_the_critic_knows_what_should_have_been_sung() -> None:
+    """Latents that would be right on another code are wrong on theirs."""
+    torch.manual_seed(0)
+    codes = torch.randint(2, (8, 32))
+    recorded = 2.0 * codes[..., None] - 1 + 0.3 * torch.randn(8, 32, 8)
+    heard = Heard.nothing(8, 32, 8, torch.device("cpu"))
+    heard.keep((-recorded, recorded), (torch.full((8, 32), 200.0),) * 2, codes)
+    assert taught(LatentCritic(8, 2), heard)["loss"] < 1.2
 
 
 def test_a_flow_learns_to_sing_as_another(tmp_path: Path) -> None:

@@ -1,10 +1,12 @@
 """Tells latents of recordings from latents that a flow sang: what a listener would be pleased by, and nobody else,
-it soon knows.
+it soon knows. It is told what is sung, and how high: what would be fine on another word is wrong on this one.
 
 Shapes: b batch, n latent frames, c channels.
 """
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -13,41 +15,67 @@ from unisinger_cli.model.conditioning import PITCH_FEATURES, pitch_features
 from unisinger_cli.model.ops import ConvNeXtBlock
 
 _WIDTH, _BLOCKS = 256, 5
+_CODE = 64  # width in which a content code is told
 _NOISE = (
     0.7  # at most, in standard deviations of a latent: both sides are heard under noise, or all would be told apart
 )
 
 
 class LatentCritic(nn.Module):
-    """Latents [b, n, c] and the F0 they were sung at, Hz [b, n] -> verdicts [b, n], above 0 for a recording."""
+    """Latents [b, n, c], the F0 at which they were sung, Hz [b, n], and their content codes [b, n] -> verdicts [b, n],
+    above 0 for a recording."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, codes: int) -> None:
         super().__init__()
-        self.into = nn.Linear(channels + PITCH_FEATURES, _WIDTH)
+        self.told = nn.Embedding(codes, _CODE)
+        self.into = nn.Linear(channels + PITCH_FEATURES + _CODE, _WIDTH)
         self.blocks = nn.ModuleList(ConvNeXtBlock(_WIDTH, 3 * _WIDTH, dilation=1 + i % 2) for i in range(_BLOCKS))
         self.verdict = nn.Sequential(nn.LayerNorm(_WIDTH), nn.Linear(_WIDTH, 1))
 
-    def forward(self, latents: Tensor, hz: Tensor) -> Tensor:
+    def forward(self, latents: Tensor, hz: Tensor, codes: Tensor) -> Tensor:
         level = _NOISE * torch.rand(len(latents), 1, 1, device=latents.device)
         noisy = latents + level * torch.randn_like(latents)
         with torch.autocast(latents.device.type, torch.bfloat16, enabled=latents.device.type == "cuda"):
-            x = self.into(torch.cat([noisy, pitch_features(hz)], dim=-1))
+            x = self.into(torch.cat([noisy, pitch_features(hz), self.told(codes)], dim=-1))
             for block in self.blocks:
                 x = block(x)
             verdicts: Tensor = self.verdict(x)
         return verdicts[..., 0].float()
 
 
-class CriticLoss(nn.Module):
-    """Hinge loss on what was sung last and what was recorded; `heard` is (latents, hz) of both, [2, b, n, ...]."""
+@dataclass
+class Heard:
+    """What was sung last and what was recorded, in this order, on the same content codes."""
 
-    def __init__(self, critic: LatentCritic, heard: tuple[Tensor, Tensor]) -> None:
+    latents: Tensor  # [2, b, n, c]
+    hz: Tensor  # [2, b, n]
+    codes: Tensor  # int64 [b, n]
+
+    @classmethod
+    def nothing(cls, b: int, n: int, channels: int, device: torch.device) -> Heard:
+        hz = torch.zeros(2, b, n, device=device)
+        return cls(torch.zeros(2, b, n, channels, device=device), hz, torch.zeros_like(hz[0], dtype=torch.long))
+
+    @torch.no_grad()
+    def keep(self, latents: tuple[Tensor, Tensor], hz: tuple[Tensor, Tensor], codes: Tensor) -> None:
+        """Take these in place of the last, without moving anything: a CUDA graph has the addresses."""
+        for to, (sung, recorded) in ((self.latents, latents), (self.hz, hz)):
+            to[0].copy_(sung)
+            to[1].copy_(recorded)
+        self.codes.copy_(codes)
+
+
+class CriticLoss(nn.Module):
+    """Hinge loss on what was heard last."""
+
+    def __init__(self, critic: LatentCritic, heard: Heard) -> None:
         super().__init__()
         self.critic, self.heard = critic, heard
 
     def forward(self) -> dict[str, Tensor]:
-        latents, hz = self.heard
-        made, real = self.critic(latents.flatten(0, 1), hz.flatten(0, 1)).chunk(2)
+        heard = self.heard
+        verdicts = self.critic(heard.latents.flatten(0, 1), heard.hz.flatten(0, 1), heard.codes.repeat(2, 1))
+        made, real = verdicts.chunk(2)
         return {
             "loss": (1 + made).relu().mean() + (1 - real).relu().mean(),
             "made": made.mean(),

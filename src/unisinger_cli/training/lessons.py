@@ -21,13 +21,13 @@ from torch import Tensor, nn
 from unisinger_cli.model.conditioning import Conditions
 from unisinger_cli.model.flow import Flow
 from unisinger_cli.training.content import known_cross_entropy
-from unisinger_cli.training.critic import LatentCritic
+from unisinger_cli.training.critic import Heard, LatentCritic
 from unisinger_cli.training.flow_data import Batch, FlowData
 from unisinger_cli.training.listener import FRAMES, Listener
 
 _STEPS = 5  # from noise to latents; where each ends is drawn anew, so that no grid is learned by heart
 _HEARD = 2 * FRAMES  # frames of a window that are sung
-_CRITIC = 0.5  # weight of the critic's verdict beside words and voice
+_WORDS, _CRITIC = 5.0, 0.5  # weights beside that of the voice, which is the easiest to please
 _SOUNDING = 0.25  # share of a stretch that has to be voiced, if a voice is to be told by it
 VOICE_TAGS = ("female", "male", "fullband", "narrowband")  # what a style says of the singer, and not of the song
 
@@ -47,12 +47,9 @@ class Lessons(nn.Module):
         self.of_singer = torch.tensor([tag in VOICE_TAGS for tag in config.tags], device=device)
         first = [data.speaker.tolist().index(i) for i in range(len(place))]
         self.tags = data.tags[first]  # of a recording of each speaker
-        self.critic = LatentCritic(config.codec.channels).to(device)
-        frames = min(_HEARD, config.flow.window)
-        self.heard = (  # sung and recorded, for the critic to learn from
-            torch.zeros(2, data.size, frames, config.codec.channels, device=device),
-            torch.zeros(2, data.size, frames, device=device),
-        )
+        channels = config.codec.channels
+        self.critic = LatentCritic(channels, config.content.codes).to(device)
+        self.heard = Heard.nothing(data.size, min(_HEARD, config.flow.window), channels, device)
         self.trust = torch.zeros((), device=device)  # 0..1, in the critic
 
     def ask(self, batch: Batch) -> tuple[Conditions, Tensor]:
@@ -105,18 +102,8 @@ class Lessons(nn.Module):
         known = labels >= 0
         right = ((words.argmax(-1) == labels) & known).sum() / known.sum().clamp_min(1)
         recognised = ((voices.argmax(1) == wanted) * counted).sum() / counted.sum().clamp_min(1)
-        self._keep(vocal.detach(), asked.pitch, batch)
-        found = {"words": named, "voices": liked, "critic": -self.critic(vocal, asked.pitch).mean()}
-        loss = named + liked + _CRITIC * self.trust * found["critic"]
+        recorded = batch.latents[:, 0, :_HEARD], batch.conditions.pitch[:, :_HEARD]
+        self.heard.keep((vocal, recorded[0]), (asked.pitch, recorded[1]), asked.content)
+        found = {"words": named, "voices": liked, "critic": -self.critic(vocal, asked.pitch, asked.content).mean()}
+        loss = _WORDS * named + liked + _CRITIC * self.trust * found["critic"]
         return {"loss": loss, **found, "right": right, "recognised": recognised}
-
-    @torch.no_grad()
-    def _keep(self, sung: Tensor, hz: Tensor, batch: Batch) -> None:
-        latents, pitch = self.heard
-        for to, value in (
-            (latents[0], sung),
-            (latents[1], batch.latents[:, 0, : sung.shape[1]]),
-            (pitch[0], hz),
-            (pitch[1], batch.conditions.pitch[:, : sung.shape[1]]),
-        ):
-            to.copy_(value)

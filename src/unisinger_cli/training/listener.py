@@ -1,8 +1,10 @@
 """Who sings in latents, and what: a listener that a flow can be taught by.
 
 It hears latents, not sound, so that what it hears can be derived by them; and it hears them under noise, so that there
-is no small change by which they would please it and nobody else. It is no part of a checkpoint, and judges nothing:
-`unisinger evaluate` has judges of its own.
+is no small change by which they would please it and nobody else. Words are heard in half a second around each frame. A
+voice is heard by its colour, frame by frame, and never by how it moves: from a listener who knew readers by that, too,
+a flow learned to put syllables into held notes. It is no part of a checkpoint, and judges nothing: `unisinger evaluate`
+has judges of its own.
 
 Shapes: b batch, n latent frames, c channels, p phonemes, v voices.
 """
@@ -25,11 +27,22 @@ from unisinger_cli.training.flow_data import FlowData
 from unisinger_cli.training.optim import Phase
 
 FRAMES = 128  # of a stretch as it is heard, 3 s
-_WIDTH, _BLOCKS, _DIM = 256, 6, 192
+_WIDTH, _DIM = 256, 192
+_BLOCKS, _KERNEL = 6, 7  # of the ear for words
+_NEAR_BLOCKS, _NEAR_KERNEL = 3, 3  # of the ear for voices
+_DROPOUT = 0.1
 _MARGIN, _SCALE = 0.2, 20.0  # of cosines between a stretch and voices; the margin while it learns
 _NOISE = 0.7  # at most, in standard deviations of a latent
 _TINT = 0.15  # the same, of what is added to all frames of a stretch alike: a recording's own colour
 _SMOOTHED = 0.1  # of a label's certainty goes to all phonemes
+
+
+class _Ear(nn.Sequential):
+    """Latents [b, n, c] -> what is heard around each frame [b, n, d]."""
+
+    def __init__(self, channels: int, blocks: int, kernel: int) -> None:
+        layers = [ConvNeXtBlock(_WIDTH, 3 * _WIDTH, kernel, dilation=1 + i % 2) for i in range(blocks)]
+        super().__init__(nn.Linear(channels, _WIDTH), *layers, nn.LayerNorm(_WIDTH), nn.Dropout(_DROPOUT))
 
 
 class Listener(nn.Module):
@@ -38,33 +51,27 @@ class Listener(nn.Module):
     def __init__(self, channels: int, phonemes: int, voices: list[str]) -> None:
         super().__init__()
         self.voices = voices
-        self.into = nn.Linear(channels, _WIDTH)
-        self.blocks = nn.ModuleList(ConvNeXtBlock(_WIDTH, 3 * _WIDTH, dilation=1 + i % 2) for i in range(_BLOCKS))
-        self.norm = nn.LayerNorm(_WIDTH)
-        self.words = nn.Linear(_WIDTH, phonemes)
+        self.words = _Ear(channels, _BLOCKS, _KERNEL)
+        self.named = nn.Linear(_WIDTH, phonemes)
+        self.colours = _Ear(channels, _NEAR_BLOCKS, _NEAR_KERNEL)
         self.attend = nn.Linear(_WIDTH, _WIDTH)
-        self.voice = nn.Linear(2 * _WIDTH, _DIM)
+        self.voice = nn.Linear(_WIDTH, _DIM)
         self.centres = nn.Parameter(torch.randn(len(voices), _DIM) * 0.1)
 
     def forward(self, latents: Tensor, singers: Tensor | None = None, margin: float = 0.0) -> tuple[Tensor, Tensor]:
         """With `singers` [b], `margin` radians are added to the angle to these (Deng et al. 2019, ArcFace)."""
-        x = self.into(latents)
-        for block in self.blocks:
-            x = block(x)
-        x = self.norm(x)
-        weights = self.attend(x).float().softmax(dim=1)  # attentive statistics (Okabe et al. 2018, arXiv 1803.10963)
-        mean = (weights * x).sum(1)
-        spread = ((weights * x.square()).sum(1) - mean.square()).clamp_min(1e-4).sqrt()
-        heard = F.normalize(self.voice(torch.cat([mean, spread], dim=-1)).float(), dim=-1)
+        colours = self.colours(latents)
+        weights = self.attend(colours).float().softmax(dim=1)  # attentive mean (Okabe et al. 2018, arXiv 1803.10963)
+        heard = F.normalize(self.voice((weights * colours).sum(1)).float(), dim=-1)
         cosine = (heard @ F.normalize(self.centres, dim=-1).T).clamp(-0.999, 0.999)
         if singers is not None:
             mine = singers[:, None] == torch.arange(cosine.shape[1], device=cosine.device)
             cosine = torch.where(mine, (cosine.acos() + margin).cos(), cosine)
-        return self.words(x).float(), _SCALE * cosine
+        return self.named(self.words(latents)).float(), _SCALE * cosine
 
     def save(self, path: Path) -> None:
         tensors = {name: value.float().contiguous().cpu() for name, value in self.state_dict().items()}
-        channels, phonemes = self.into.in_features, self.words.out_features
+        channels, phonemes = self.words[0].in_features, self.named.out_features
         told = {"channels": channels, "phonemes": phonemes, "voices": self.voices}
         temporary = path.with_suffix(".part")
         save_file(tensors, temporary, metadata={"listener": json.dumps(told)})
