@@ -18,19 +18,19 @@ from unisinger_cli.training.features import OTHERS
 from unisinger_cli.training.flow import FlowTrainee
 from unisinger_cli.training.flow_data import FlowData
 from unisinger_cli.training.lessons import Lessons
-from unisinger_cli.training.listener import FRAMES, Listener, ListenerLoss
+from unisinger_cli.training.listener import FRAMES, HEIGHTS, Listener, ListenerLoss, heights
 from unisinger_cli.training.loop import run
 
 DEBUG = PRESETS["debug"]
 CONFIG = replace(DEBUG, flow=replace(DEBUG.flow, window=2 * FRAMES))
-HEIGHTS = {"anna": 220.0, "bert": 100.0, "carl": 110.0}
+SINGERS = {"anna": 220.0, "bert": 100.0, "carl": 110.0}
 
 
 def singers(size: int, kind: str = "speech") -> FlowData:
     """Three singers, each at his height and with latents of his own; of each, one phoneme and then another."""
     torch.manual_seed(0)
     clips = []
-    for number, (name, hz) in enumerate(HEIGHTS.items()):
+    for number, (name, hz) in enumerate(SINGERS.items()):
         row, tensors = made_clip(name, torch.randn(3, CONFIG.timbre.dim), 4 * FRAMES)
         said = torch.arange(4 * FRAMES) // 20 % 2
         own = torch.zeros(64)
@@ -67,7 +67,7 @@ def listening(data: FlowData, steps: int = 40) -> Listener:
 def test_another_sings_where_he_lies(kind: str) -> None:
     data = singers(64, kind)
     batch = data.draw()
-    listener = Listener(64, len(CONFIG.phonemes), list(HEIGHTS))
+    listener = Listener(64, len(CONFIG.phonemes), list(SINGERS))
     asked, singer = Lessons(awake_flow(CONFIG), data, listener).ask(batch)
     assert set(singer.tolist()) == {0, 1, 2}
     there = asked.moments_there[:, 0]
@@ -78,7 +78,7 @@ def test_another_sings_where_he_lies(kind: str) -> None:
     whose = torch.where(asked.speaker_on, singer, batch.speaker)
     assert torch.equal(told["female"], whose == 0) and torch.equal(told["male"], whose != 0)
     assert told["speech" if kind == "speech" else "singing"].all()
-    height = torch.tensor(list(HEIGHTS.values()))
+    height = torch.tensor(list(SINGERS.values()))
     own, wanted = height[batch.speaker], height[singer]
     spoken = torch.where(asked.speaker_on, wanted, own)
     octaves = (wanted / own).log2().round() * asked.speaker_on
@@ -93,21 +93,28 @@ def test_a_listener_hears_who_and_what() -> None:
     assert told["recognised"] > 0.9 and told["right"] > 0.9
 
 
+def test_heights_are_semitones() -> None:
+    hz = torch.tensor([0.0, 20.0, 55.0, 440.0, 452.0, 467.0, 5000.0])
+    found = heights(hz)
+    assert found[0] == 0 and found[1] == 1 and found[-1] == HEIGHTS - 1
+    assert found[3] == found[4] == found[5] - 1 == found[2] + 36
+
+
 def test_a_listener_is_the_same_from_its_file(tmp_path: Path) -> None:
     listener = listening(singers(8), steps=2)
     listener.save(tmp_path / "part.safetensors")
     again = Listener.load(tmp_path / "part.safetensors")
     latents = torch.randn(2, FRAMES, 64)
-    for a, b in zip(listener(latents), again(latents), strict=True):
+    for a, b in zip(vars(listener(latents)).values(), vars(again(latents)).values(), strict=True):
         assert torch.equal(a, b)
-    assert again.voices == list(HEIGHTS)
+    assert again.voices == list(SINGERS)
     assert not any(weight.requires_grad for weight in again.parameters())
 
 
 def test_a_margin_asks_more_of_the_own_voice_alone() -> None:
     listener = listening(singers(8), steps=2)
     latents, who = torch.randn(3, FRAMES, 64), torch.tensor([0, 1, 2])
-    plain, strict = listener(latents)[1], listener(latents, who, 0.2)[1]
+    plain, strict = listener(latents).voices, listener(latents, who, 0.2).voices
     mine = torch.eye(3, dtype=torch.bool)
     assert (strict[mine] < plain[mine]).all() and torch.equal(strict[~mine], plain[~mine])
 
@@ -116,11 +123,10 @@ def test_a_voice_is_its_colour_and_not_how_it_moves() -> None:
     """Of the same sounds in another order words change, and the voice but for where they meet."""
     listener = listening(singers(8), steps=2)
     latents = torch.randn(4, FRAMES, 64)
-    words, voices = listener(latents)
-    turned = latents.roll(FRAMES // 2, 1)
-    other_words, other_voices = listener(turned)
-    assert (voices - other_voices).abs().max() < 0.1 * (voices - voices.roll(1, 0)).abs().max()
-    assert (words - other_words).abs().max() > 1.0
+    told, turned = listener(latents), listener(latents.roll(FRAMES // 2, 1))
+    apart = (told.voices - told.voices.roll(1, 0)).abs().max()
+    assert (told.voices - turned.voices).abs().max() < 0.1 * apart
+    assert (told.words - turned.words).abs().max() > 1.0
 
 
 def taught(critic: LatentCritic, heard: Heard) -> dict[str, torch.Tensor]:

@@ -2,9 +2,9 @@
 
 From recordings alone it learns to sing as their singers did; that a voice can be changed it has to guess, and what it
 guesses is on the way between the two singers. In a lesson it sings from noise to sound in a few solver steps, with the
-voice of someone else and the pitch moved to where he sings, and a listener of latents says whether
-the words are the first one's and the voice the second one's. All steps are derived, to the noise (Clark et al. 2023,
-arXiv 2309.17400, "DRaFT"; listeners of words and voices in latent space, Li et al. 2024, arXiv 2410.11097,
+voice of someone else and the pitch moved to where he sings, and a listener of latents says whether the words are the
+first one's, the voice the second one's, and the pitch what was asked for. All steps are derived, to the noise (Clark et
+al. 2023, arXiv 2309.17400, "DRaFT"; listeners of words and voices in latent space, Li et al. 2024, arXiv 2410.11097,
 "DMOSpeech"). A critic, which learns beside the flow, says whether it could be a recording.
 
 Shapes: b batch, n latent frames, c channels.
@@ -23,11 +23,11 @@ from unisinger_cli.model.flow import Flow
 from unisinger_cli.training.content import known_cross_entropy
 from unisinger_cli.training.critic import Heard, LatentCritic
 from unisinger_cli.training.flow_data import Batch, FlowData
-from unisinger_cli.training.listener import FRAMES, Listener
+from unisinger_cli.training.listener import FRAMES, Listener, heights, share_right
 
 _STEPS = 5  # from noise to latents; where each ends is drawn anew, so that no grid is learned by heart
 _HEARD = 2 * FRAMES  # frames of a window that are sung
-_WORDS, _CRITIC = 5.0, 0.5  # weights beside that of the voice, which is the easiest to please
+_WORDS, _HEIGHTS, _CRITIC = 5.0, 1.0, 0.5  # weights beside that of the voice, which is the easiest to please
 _SOUNDING = 0.25  # share of a stretch that has to be voiced, if a voice is to be told by it
 VOICE_TAGS = ("female", "male", "fullband", "narrowband")  # what a style says of the singer, and not of the song
 
@@ -90,20 +90,23 @@ class Lessons(nn.Module):
         vocal = self.sing(asked)[:, 0]
         stretches = vocal.shape[1] // FRAMES
         with torch.autocast(vocal.device.type, torch.bfloat16, enabled=vocal.device.type == "cuda"):
-            words, voices = self.listener(vocal.reshape(-1, FRAMES, vocal.shape[-1]))
+            heard = self.listener(vocal.reshape(-1, FRAMES, vocal.shape[-1]))
         told = (asked.phoneme_on | asked.semantic_on)[:, None]
         labels = batch.labels[:, :_HEARD].masked_fill(~told, -1).reshape(-1, FRAMES)
-        named = known_cross_entropy(words, labels)
+        height = heights(asked.pitch).masked_fill(~asked.pitch_on[:, None], -1).reshape(-1, FRAMES)
         sounding = (asked.pitch > 0).view(-1, FRAMES).float().mean(1) >= _SOUNDING
         counted = (sounding & asked.speaker_on.repeat_interleave(stretches)).float()
         wanted = self.place[singer].repeat_interleave(stretches)
-        missed = F.cross_entropy(voices, wanted, reduction="none")
-        liked = (missed * counted).sum() / counted.sum().clamp_min(1)
-        known = labels >= 0
-        right = ((words.argmax(-1) == labels) & known).sum() / known.sum().clamp_min(1)
-        recognised = ((voices.argmax(1) == wanted) * counted).sum() / counted.sum().clamp_min(1)
+        missed = F.cross_entropy(heard.voices, wanted, reduction="none")
+        found = {
+            "words": known_cross_entropy(heard.words, labels),
+            "heights": known_cross_entropy(heard.heights, height),
+            "voices": (missed * counted).sum() / counted.sum().clamp_min(1),
+            "critic": -self.critic(vocal, asked.pitch, asked.content).mean(),
+        }
+        loss = _WORDS * found["words"] + _HEIGHTS * found["heights"] + found["voices"]
+        loss = loss + _CRITIC * self.trust * found["critic"]
+        recognised = ((heard.voices.argmax(1) == wanted) * counted).sum() / counted.sum().clamp_min(1)
         recorded = batch.latents[:, 0, :_HEARD], batch.conditions.pitch[:, :_HEARD]
         self.heard.keep((vocal, recorded[0]), (asked.pitch, recorded[1]), asked.content)
-        found = {"words": named, "voices": liked, "critic": -self.critic(vocal, asked.pitch, asked.content).mean()}
-        loss = _WORDS * named + liked + _CRITIC * self.trust * found["critic"]
-        return {"loss": loss, **found, "right": right, "recognised": recognised}
+        return {"loss": loss, **found, "right": share_right(heard.words, labels), "recognised": recognised}

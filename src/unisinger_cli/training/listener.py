@@ -1,4 +1,4 @@
-"""Who sings in latents, and what: a listener that a flow can be taught by.
+"""Who sings in latents, what, and how high: a listener that a flow can be taught by.
 
 It hears latents, not sound, so that what it hears can be derived by them; and it hears them under noise, so that there
 is no small change by which they would please it and nobody else. Words are heard in half a second around each frame. A
@@ -6,12 +6,13 @@ voice is heard by its colour, frame by frame, and never by how it moves: from a 
 a flow learned to put syllables into held notes. It is no part of a checkpoint, and judges nothing: `unisinger evaluate`
 has judges of its own.
 
-Shapes: b batch, n latent frames, c channels, p phonemes, v voices.
+Shapes: b batch, n latent frames, c channels, p phonemes, h heights, v voices.
 """
 
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -35,6 +36,23 @@ _MARGIN, _SCALE = 0.2, 20.0  # of cosines between a stretch and voices; the marg
 _NOISE = 0.7  # at most, in standard deviations of a latent
 _TINT = 0.15  # the same, of what is added to all frames of a stretch alike: a recording's own colour
 _SMOOTHED = 0.1  # of a label's certainty goes to all phonemes
+_LOWEST, _HIGHEST = 31, 85  # MIDI notes of the heights that are told apart, 49 to 1,109 Hz
+HEIGHTS = _HIGHEST - _LOWEST + 2  # a semitone each, and before them, unvoiced
+
+
+def heights(hz: Tensor) -> Tensor:
+    """F0 in Hz, 0 unvoiced -> the height of each frame, int64, 0 unvoiced; [b, n] -> same."""
+    note = (69 + 12 * (hz.clamp_min(1.0) / 440).log2()).round().clamp(_LOWEST, _HIGHEST).long()
+    return (note - _LOWEST + 1) * (hz > 0)
+
+
+@dataclass
+class Told:
+    """Logits of what was heard."""
+
+    words: Tensor  # [b, n, p]
+    heights: Tensor  # [b, n, h]
+    voices: Tensor  # [b, v]
 
 
 class _Ear(nn.Sequential):
@@ -46,19 +64,19 @@ class _Ear(nn.Sequential):
 
 
 class Listener(nn.Module):
-    """Latents [b, n, c] -> logits of phonemes [b, n, p] and of voices [b, v]."""
+    """Latents [b, n, c] -> who, what and how high."""
 
     def __init__(self, channels: int, phonemes: int, voices: list[str]) -> None:
         super().__init__()
         self.voices = voices
         self.words = _Ear(channels, _BLOCKS, _KERNEL)
-        self.named = nn.Linear(_WIDTH, phonemes)
+        self.named, self.height = nn.Linear(_WIDTH, phonemes), nn.Linear(_WIDTH, HEIGHTS)
         self.colours = _Ear(channels, _NEAR_BLOCKS, _NEAR_KERNEL)
         self.attend = nn.Linear(_WIDTH, _WIDTH)
         self.voice = nn.Linear(_WIDTH, _DIM)
         self.centres = nn.Parameter(torch.randn(len(voices), _DIM) * 0.1)
 
-    def forward(self, latents: Tensor, singers: Tensor | None = None, margin: float = 0.0) -> tuple[Tensor, Tensor]:
+    def forward(self, latents: Tensor, singers: Tensor | None = None, margin: float = 0.0) -> Told:
         """With `singers` [b], `margin` radians are added to the angle to these (Deng et al. 2019, ArcFace)."""
         colours = self.colours(latents)
         weights = self.attend(colours).float().softmax(dim=1)  # attentive mean (Okabe et al. 2018, arXiv 1803.10963)
@@ -67,7 +85,8 @@ class Listener(nn.Module):
         if singers is not None:
             mine = singers[:, None] == torch.arange(cosine.shape[1], device=cosine.device)
             cosine = torch.where(mine, (cosine.acos() + margin).cos(), cosine)
-        return self.named(self.words(latents)).float(), _SCALE * cosine
+        sung = self.words(latents)
+        return Told(self.named(sung).float(), self.height(sung).float(), _SCALE * cosine)
 
     def save(self, path: Path) -> None:
         tensors = {name: value.float().contiguous().cpu() for name, value in self.state_dict().items()}
@@ -110,13 +129,26 @@ class ListenerLoss(nn.Module):
         latents = latents + level * torch.randn_like(latents) + tint
         labels = data.phonemes[index]
         with torch.autocast(latents.device.type, torch.bfloat16, enabled=latents.device.type == "cuda"):
-            words, voices = self.listener(latents, data.speaker[track], _MARGIN)
-        named = known_cross_entropy(words, labels, _SMOOTHED)
-        known = labels >= 0
-        right = ((words.argmax(-1) == labels) & known).sum() / known.sum().clamp_min(1)
-        recognised = (voices.argmax(1) == data.speaker[track]).float().mean()
-        told = F.cross_entropy(voices, data.speaker[track])
-        return {"loss": named + told, "words": named, "voices": told, "right": right, "recognised": recognised}
+            told = self.listener(latents, data.speaker[track], _MARGIN)
+        losses = {
+            "words": known_cross_entropy(told.words, labels, _SMOOTHED),
+            "heights": known_cross_entropy(told.heights, heights(data.hz[index]), _SMOOTHED),
+            "voices": F.cross_entropy(told.voices, data.speaker[track]),
+        }
+        right = share_right(told.words, labels)
+        recognised = (told.voices.argmax(1) == data.speaker[track]).float().mean()
+        return {
+            "loss": losses["words"] + losses["heights"] + losses["voices"],
+            **losses,
+            "right": right,
+            "recognised": recognised,
+        }
+
+
+def share_right(words: Tensor, labels: Tensor) -> Tensor:
+    """Of the frames whose label is known (not -1), how many are named by it: [b, n, p], [b, n] -> scalar."""
+    known = labels >= 0
+    return ((words.argmax(-1) == labels) & known).sum() / known.sum().clamp_min(1)
 
 
 class ListenerTrainee:
