@@ -26,6 +26,9 @@ CONFIG = replace(DEBUG, flow=replace(DEBUG.flow, window=2 * FRAMES))
 SINGERS = {"anna": 220.0, "bert": 100.0, "carl": 110.0}
 
 
+VOICED = torch.full((1, FRAMES), 200.0)
+
+
 def singers(size: int, kind: str = "speech") -> FlowData:
     """Three singers, each at his height and with latents of his own; of each, one phoneme and then another."""
     torch.manual_seed(0)
@@ -105,7 +108,7 @@ def test_a_listener_is_the_same_from_its_file(tmp_path: Path) -> None:
     listener.save(tmp_path / "part.safetensors")
     again = Listener.load(tmp_path / "part.safetensors")
     latents = torch.randn(2, FRAMES, 64)
-    for a, b in zip(vars(listener(latents)).values(), vars(again(latents)).values(), strict=True):
+    for a, b in zip(vars(listener(latents, VOICED)).values(), vars(again(latents, VOICED)).values(), strict=True):
         assert torch.equal(a, b)
     assert again.voices == list(SINGERS)
     assert not any(weight.requires_grad for weight in again.parameters())
@@ -114,7 +117,7 @@ def test_a_listener_is_the_same_from_its_file(tmp_path: Path) -> None:
 def test_a_margin_asks_more_of_the_own_voice_alone() -> None:
     listener = listening(singers(8), steps=2)
     latents, who = torch.randn(3, FRAMES, 64), torch.tensor([0, 1, 2])
-    plain, strict = listener(latents).voices, listener(latents, who, 0.2).voices
+    plain, strict = listener(latents, VOICED).voices, listener(latents, VOICED, who, 0.2).voices
     mine = torch.eye(3, dtype=torch.bool)
     assert (strict[mine] < plain[mine]).all() and torch.equal(strict[~mine], plain[~mine])
 
@@ -123,10 +126,14 @@ def test_a_voice_is_its_colour_and_not_how_it_moves() -> None:
     """Of the same sounds in another order words change, and the voice but for where they meet."""
     listener = listening(singers(8), steps=2)
     latents = torch.randn(4, FRAMES, 64)
-    told, turned = listener(latents), listener(latents.roll(FRAMES // 2, 1))
+    told, turned = listener(latents, VOICED), listener(latents.roll(FRAMES // 2, 1), VOICED)
     apart = (told.voices - told.voices.roll(1, 0)).abs().max()
     assert (told.voices - turned.voices).abs().max() < 0.1 * apart
     assert (told.words - turned.words).abs().max() > 1.0
+    pauses = torch.arange(FRAMES) >= FRAMES // 2
+    noisy = latents + pauses[:, None] * torch.randn_like(latents)
+    hz = 200.0 * (torch.arange(FRAMES) < FRAMES // 2 - 8).expand(4, -1)  # the ear for voices reaches over four frames
+    torch.testing.assert_close(listener(latents, hz).voices, listener(noisy, hz).voices)
 
 
 def taught(critic: LatentCritic, heard: Heard) -> dict[str, torch.Tensor]:

@@ -16,9 +16,7 @@ from unisinger_cli.model.ops import ConvNeXtBlock
 
 _WIDTH, _BLOCKS = 256, 5
 _CODE = 64  # width in which a content code is told
-_NOISE = (
-    0.7  # at most, in standard deviations of a latent: both sides are heard under noise, or all would be told apart
-)
+_NOISE = 0.7  # at most, in standard deviations of a latent: without, all that is sung would soon be told apart
 
 
 class LatentCritic(nn.Module):

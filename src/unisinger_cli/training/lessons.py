@@ -90,7 +90,7 @@ class Lessons(nn.Module):
         vocal = self.sing(asked)[:, 0]
         stretches = vocal.shape[1] // FRAMES
         with torch.autocast(vocal.device.type, torch.bfloat16, enabled=vocal.device.type == "cuda"):
-            heard = self.listener(vocal.reshape(-1, FRAMES, vocal.shape[-1]))
+            heard = self.listener(vocal.reshape(-1, FRAMES, vocal.shape[-1]), asked.pitch.reshape(-1, FRAMES))
         told = (asked.phoneme_on | asked.semantic_on)[:, None]
         labels = batch.labels[:, :_HEARD].masked_fill(~told, -1).reshape(-1, FRAMES)
         height = heights(asked.pitch).masked_fill(~asked.pitch_on[:, None], -1).reshape(-1, FRAMES)

@@ -2,9 +2,9 @@
 
 It hears latents, not sound, so that what it hears can be derived by them; and it hears them under noise, so that there
 is no small change by which they would please it and nobody else. Words are heard in half a second around each frame. A
-voice is heard by its colour, frame by frame, and never by how it moves: from a listener who knew readers by that, too,
-a flow learned to put syllables into held notes. It is no part of a checkpoint, and judges nothing: `unisinger evaluate`
-has judges of its own.
+voice is heard by its colour, frame by frame where it is voiced, and never by how it moves, nor by the room in its
+pauses: from a listener who knew readers by that, too, a flow learned to put syllables into held notes. It is no part of
+a checkpoint, and judges nothing: `unisinger evaluate` has judges of its own.
 
 Shapes: b batch, n latent frames, c channels, p phonemes, h heights, v voices.
 """
@@ -35,6 +35,7 @@ _DROPOUT = 0.1
 _MARGIN, _SCALE = 0.2, 20.0  # of cosines between a stretch and voices; the margin while it learns
 _NOISE = 0.7  # at most, in standard deviations of a latent
 _TINT = 0.15  # the same, of what is added to all frames of a stretch alike: a recording's own colour
+_UNHEARD = -1e4  # logit; of a stretch without any voice all frames count alike
 _SMOOTHED = 0.1  # of a label's certainty goes to all phonemes
 _LOWEST, _HIGHEST = 31, 85  # MIDI notes of the heights that are told apart, 49 to 1,109 Hz
 HEIGHTS = _HIGHEST - _LOWEST + 2  # a semitone each, and before them, unvoiced
@@ -76,10 +77,12 @@ class Listener(nn.Module):
         self.voice = nn.Linear(_WIDTH, _DIM)
         self.centres = nn.Parameter(torch.randn(len(voices), _DIM) * 0.1)
 
-    def forward(self, latents: Tensor, singers: Tensor | None = None, margin: float = 0.0) -> Told:
-        """With `singers` [b], `margin` radians are added to the angle to these (Deng et al. 2019, ArcFace)."""
+    def forward(self, latents: Tensor, hz: Tensor, singers: Tensor | None = None, margin: float = 0.0) -> Told:
+        """Latents and the F0 at which they are sung, Hz [b, n], 0 unvoiced: where it is, no voice is heard. With
+        `singers` [b], `margin` radians are added to the angle to these (Deng et al. 2019, ArcFace)."""
         colours = self.colours(latents)
-        weights = self.attend(colours).float().softmax(dim=1)  # attentive mean (Okabe et al. 2018, arXiv 1803.10963)
+        attention = self.attend(colours).float().masked_fill(hz[..., None] <= 0, _UNHEARD)
+        weights = attention.softmax(dim=1)  # attentive mean (Okabe et al. 2018, arXiv 1803.10963)
         heard = F.normalize(self.voice((weights * colours).sum(1)).float(), dim=-1)
         cosine = (heard @ F.normalize(self.centres, dim=-1).T).clamp(-0.999, 0.999)
         if singers is not None:
@@ -129,7 +132,7 @@ class ListenerLoss(nn.Module):
         latents = latents + level * torch.randn_like(latents) + tint
         labels = data.phonemes[index]
         with torch.autocast(latents.device.type, torch.bfloat16, enabled=latents.device.type == "cuda"):
-            told = self.listener(latents, data.speaker[track], _MARGIN)
+            told = self.listener(latents, data.hz[index], data.speaker[track], _MARGIN)
         losses = {
             "words": known_cross_entropy(told.words, labels, _SMOOTHED),
             "heights": known_cross_entropy(told.heights, heights(data.hz[index]), _SMOOTHED),
