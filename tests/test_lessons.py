@@ -167,6 +167,24 @@ def test_the_critic_knows_what_should_have_been_sung() -> None:
     assert taught(LatentCritic(8, 2), heard)["loss"] < 1.2
 
 
+def test_what_nobody_wrote_down_is_heard_in_the_recording() -> None:
+    """In conversions, that is: a song whose words are not known is not asked for any."""
+    data = singers(64)
+    lessons = Lessons(awake_flow(CONFIG), data, listening(singers(8)))
+    batch = data.draw()
+    asked = lessons.ask(batch)[0].crop(0, 2 * FRAMES)
+    said = batch.labels.clone()
+    batch.labels[::2] = -1
+    words = lessons._words(batch, asked)
+    told = asked.semantic_on | asked.phoneme_on
+    assert torch.equal(words[1::2][told[1::2]], said[1::2][told[1::2]])
+    assert (words[~told] == -1).all()
+    unknown = torch.arange(64) % 2 == 0
+    converted = unknown & asked.semantic_on
+    assert converted.any() and (words[converted] == said[converted]).float().mean() > 0.9
+    assert (words[unknown & ~asked.semantic_on] == -1).all()
+
+
 def test_a_flow_learns_to_sing_as_another(tmp_path: Path) -> None:
     """With the listener as it is, less is wrong after lessons, in words and in voices; recordings are not forgotten."""
     data = singers(4)

@@ -83,6 +83,18 @@ class Lessons(nn.Module):
                 x = x + (after - t).view(b, 1, 1, 1) * self.flow.network(x, t, conditions).float()
         return x
 
+    @torch.no_grad()
+    def _words(self, batch: Batch, asked: Conditions) -> Tensor:
+        """What is to be heard, [b, n]: what is known to be said; in conversions else what the listener hears in the
+        recording; -1 where the flow is not told any of it."""
+        b, n = asked.pitch.shape
+        stretched = lambda x: x[:, :n].reshape(-1, FRAMES, *x.shape[2:])  # noqa: E731
+        recorded = self.listener(stretched(batch.latents[:, 0]), stretched(batch.conditions.pitch))
+        found = recorded.words.argmax(-1).view(b, n)
+        labels = batch.labels[:, :n]
+        labels = torch.where((labels < 0) & asked.semantic_on[:, None], found, labels)
+        return labels.masked_fill(~(asked.phoneme_on | asked.semantic_on)[:, None], -1)
+
     def forward(self) -> dict[str, Tensor]:
         batch = self.data.draw()
         asked, singer = self.ask(batch)
@@ -91,8 +103,7 @@ class Lessons(nn.Module):
         stretches = vocal.shape[1] // FRAMES
         with torch.autocast(vocal.device.type, torch.bfloat16, enabled=vocal.device.type == "cuda"):
             heard = self.listener(vocal.reshape(-1, FRAMES, vocal.shape[-1]), asked.pitch.reshape(-1, FRAMES))
-        told = (asked.phoneme_on | asked.semantic_on)[:, None]
-        labels = batch.labels[:, :_HEARD].masked_fill(~told, -1).reshape(-1, FRAMES)
+        labels = self._words(batch, asked).reshape(-1, FRAMES)
         height = heights(asked.pitch).masked_fill(~asked.pitch_on[:, None], -1).reshape(-1, FRAMES)
         sounding = (asked.pitch > 0).view(-1, FRAMES).float().mean(1) >= _SOUNDING
         counted = (sounding & asked.speaker_on.repeat_interleave(stretches)).float()
