@@ -9,7 +9,7 @@ from unisinger_cli.audio import read, resample, whole
 from unisinger_cli.errors import UnisingerError
 from unisinger_cli.evaluation.bench import Bench, other, stacked
 from unisinger_cli.evaluation.clips import Clip, Pair, choose_pairs
-from unisinger_cli.evaluation.findings import Item, Part, Score, mean
+from unisinger_cli.evaluation.findings import Item, Part, Score, mean, recognised, wrong_words
 from unisinger_cli.evaluation.metrics import nearer_share, recognised_share
 from unisinger_cli.pipeline.convert import convert
 from unisinger_cli.pipeline.reporter import Silent
@@ -105,7 +105,6 @@ def _scores(bench: Bench, made: list[_Made], items: list[Item]) -> tuple[Score, 
     to_other = [float(one.voice @ made[other(i, n)].reference) for i, one in enumerate(made) if n > 1]
     strangers = mean(float(one.reference @ one.source) for one in made)
     halves = mean(bench.halves(one.pair.reference.path) for one in made)
-    floor = average("phoneme_error_rate_of_source")
     return (
         # an output of which nothing is voiced where the source is follows nothing: it counts as 0
         Score(
@@ -130,22 +129,15 @@ def _scores(bench: Bench, made: list[_Made], items: list[Item]) -> tuple[Score, 
             "another reference",
             at_least=NEARER,
         ),
-        Score(
-            "recognised_among_all",
-            recognised_share(voices, references),
-            1 / n if n else None,
-            "chance",
-            at_least=RECOGNISED,
-        ),
+        recognised(recognised_share(voices, references), n, RECOGNISED),
         Score("similarity_to_reference", mean(to_reference), mean(to_other), "another reference"),
         Score("similarity_to_source", mean(to_source), strangers, "reference to source"),
         Score("two_halves_of_reference", halves, strangers, "reference to source"),
-        Score(
-            "phoneme_error_rate",
+        wrong_words(
             average("phoneme_error_rate"),
-            floor,
+            average("phoneme_error_rate_of_source"),
             "the sources themselves",
-            at_most=None if floor is None else floor + WORDS_LOST,
+            WORDS_LOST,
         ),
         Score("real_time_factor", average("real_time_factor")),
     )

@@ -53,6 +53,17 @@ class Part:
     failed: tuple[str, ...] = ()
 
 
+def recognised(share: float | None, among: int, at_least: float) -> Score:
+    """How many outputs are told among `among` voices for the one that was asked for."""
+    return Score("recognised_among_all", share, 1 / among if among else None, "chance", at_least=at_least)
+
+
+def wrong_words(rate: float | None, floor: float | None, against: str, more: float) -> Score:
+    """How many phonemes are wrong; `more` of them than of what it is held against may be, where that can be judged."""
+    bar = None if floor is None else floor + more
+    return Score("phoneme_error_rate", rate, floor, against, at_most=bar)
+
+
 def mean(values: Iterable[float | None], missing: float | None = None) -> float | None:
     """Mean of what is there; what is not counts as `missing`, or not at all. None of nothing."""
     kept = [missing if value is None else value for value in values]

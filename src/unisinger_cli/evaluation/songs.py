@@ -14,7 +14,7 @@ from unisinger_cli.audio import loudness, mono, read, whole
 from unisinger_cli.errors import UnisingerError
 from unisinger_cli.evaluation.bench import Bench, other, stacked
 from unisinger_cli.evaluation.clips import Clip, references, together
-from unisinger_cli.evaluation.findings import Item, Part, Score, mean
+from unisinger_cli.evaluation.findings import Item, Part, Score, mean, recognised, wrong_words
 from unisinger_cli.evaluation.frechet import distance, embedding
 from unisinger_cli.evaluation.metrics import (
     chord_agreement,
@@ -164,13 +164,7 @@ def _scores(bench: Bench, made: list[_Made], items: list[Item], floor: float | N
         Score("pitch_correlation", average("pitch_correlation"), crossed("pitch_correlation"), "another plan"),
         Score("pitch_error_cents", average("pitch_error_cents"), crossed("pitch_error_cents"), "another plan"),
         Score("similarity_to_reference", average("similarity_to_reference"), strangers, "other references"),
-        Score(
-            "recognised_among_all",
-            recognised_share(voices, singers),
-            1 / n if n else None,
-            "chance",
-            at_least=RECOGNISED,
-        ),
+        recognised(recognised_share(voices, singers), n, RECOGNISED),
         Score("chord_agreement", average("chord_agreement"), chords, "chords of the other songs"),
         Score("share_in_key", average("share_in_key"), average("share_in_other_keys"), "the eleven other keys"),
         Score("in_key", average("in_key"), 1 / 12, "chance", at_least=0.9),
@@ -184,12 +178,6 @@ def _scores(bench: Bench, made: list[_Made], items: list[Item], floor: float | N
             "late, quiet, noisy copies",
             at_most=0.8 if n > 1 else None,
         ),
-        Score(
-            "phoneme_error_rate",
-            average("phoneme_error_rate"),
-            floor,
-            "real singing",
-            at_most=None if floor is None else floor + WORDS_LOST,
-        ),
+        wrong_words(average("phoneme_error_rate"), floor, "real singing", WORDS_LOST),
         Score("real_time_factor", average("real_time_factor")),
     )
