@@ -109,7 +109,7 @@ def test_heights_are_semitones() -> None:
 
 def test_a_listener_is_the_same_from_its_file(tmp_path: Path) -> None:
     listener = listening(singers(8), steps=2)
-    listener.save(tmp_path / "part.safetensors")
+    listener.save(tmp_path / "part.safetensors", {})
     again = Listener.load(tmp_path / "part.safetensors")
     latents = torch.randn(2, FRAMES, 64)
     for a, b in zip(vars(listener(latents, VOICED)).values(), vars(again(latents, VOICED)).values(), strict=True):

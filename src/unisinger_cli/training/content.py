@@ -49,6 +49,12 @@ def known_cross_entropy(logits: Tensor, labels: Tensor, smoothing: float = 0.0) 
     return total / (labels >= 0).sum().clamp_min(1)
 
 
+def share_right(logits: Tensor, labels: Tensor) -> Tensor:
+    """Of the frames whose label is known (not -1), how many are named by it: [b, n, p], [b, n] -> scalar."""
+    known = labels >= 0
+    return ((logits.argmax(-1) == labels) & known).sum() / known.sum().clamp_min(1)
+
+
 class ContentData:
     """Crops with frame labels, pitch and speaker, all on the device; `weights` say how often each clip is drawn."""
 
@@ -141,12 +147,10 @@ class ContentLoss(nn.Module):
         }
         if self.training:
             self._move_codebook(vectors.detach().flatten(0, 1), tokens.flatten())
-        known = labels >= 0
-        right = ((named.argmax(-1) == labels) & known).sum() / known.sum().clamp_min(1)
         usage = (self.counts > 0.5).float().mean()
         loss = losses["early"] + losses["named"] + _AGREE * losses["agree"]
         loss = loss + _COMMIT * losses["commit"] + _REBUILD * losses["rebuild"]
-        return {"loss": loss, **losses, "accuracy": right, "usage": usage}
+        return {"loss": loss, **losses, "accuracy": share_right(named, labels), "usage": usage}
 
     def _disagreement(self, vectors: Tensor) -> Tensor:
         """Squared distance of what was heard in another voice from what was heard in the singer's own."""

@@ -12,11 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from unisinger_cli.model.conditioning import PITCH_FEATURES, pitch_features
-from unisinger_cli.model.ops import ConvNeXtBlock
+from unisinger_cli.training.listener import WIDTH, Ear, under_noise
 
-_WIDTH, _BLOCKS = 256, 5
+_BLOCKS = 5
 _CODE = 64  # width in which a content code is told
-_NOISE = 0.7  # at most, in standard deviations of a latent: without, all that is sung would soon be told apart
 
 
 class LatentCritic(nn.Module):
@@ -26,18 +25,14 @@ class LatentCritic(nn.Module):
     def __init__(self, channels: int, codes: int) -> None:
         super().__init__()
         self.told = nn.Embedding(codes, _CODE)
-        self.into = nn.Linear(channels + PITCH_FEATURES + _CODE, _WIDTH)
-        self.blocks = nn.ModuleList(ConvNeXtBlock(_WIDTH, 3 * _WIDTH, dilation=1 + i % 2) for i in range(_BLOCKS))
-        self.verdict = nn.Sequential(nn.LayerNorm(_WIDTH), nn.Linear(_WIDTH, 1))
+        self.ear = Ear(channels + PITCH_FEATURES + _CODE, _BLOCKS)
+        self.verdict = nn.Linear(WIDTH, 1)
 
     def forward(self, latents: Tensor, hz: Tensor, codes: Tensor) -> Tensor:
-        level = _NOISE * torch.rand(len(latents), 1, 1, device=latents.device)
-        noisy = latents + level * torch.randn_like(latents)
+        noisy = under_noise(latents)  # without, all that is sung would soon be told apart
         with torch.autocast(latents.device.type, torch.bfloat16, enabled=latents.device.type == "cuda"):
-            x = self.into(torch.cat([noisy, pitch_features(hz), self.told(codes)], dim=-1))
-            for block in self.blocks:
-                x = block(x)
-            verdicts: Tensor = self.verdict(x)
+            heard = self.ear(torch.cat([noisy, pitch_features(hz), self.told(codes)], dim=-1))
+            verdicts: Tensor = self.verdict(heard)
         return verdicts[..., 0].float()
 
 

@@ -61,6 +61,11 @@ def _decode(job: tuple[Path, int, int]) -> np.ndarray[Any, np.dtype[np.int16]]:
     return (np.clip(padded, -1, 1) * 32767).astype(np.int16)
 
 
+def draw_by(edges: Tensor, size: int) -> Tensor:
+    """Random indices [size], drawn by weights whose running sum is `edges` [k]."""
+    return torch.searchsorted(edges, torch.rand(size, device=edges.device) * edges[-1]).clamp_max(len(edges) - 1)
+
+
 @dataclass
 class AudioBank:
     """All clips end to end. `samples` int16 [total], clip i is samples[start[i] : start[i] + length[i]]."""
@@ -78,8 +83,7 @@ class AudioBank:
     def choose(self, size: int, weights: Tensor | None = None) -> Tensor:
         """Random clips [size], drawn by `weights` [clips]; without them longer ones more often, by the square root: a
         few readers own most of the minutes."""
-        edges = (self.length.float().sqrt() if weights is None else weights).cumsum(0)
-        return torch.searchsorted(edges, torch.rand(size, device=edges.device) * edges[-1]).clamp_max(len(edges) - 1)
+        return draw_by((self.length.float().sqrt() if weights is None else weights).cumsum(0), size)
 
     def random(self, clips: Tensor, length: int) -> tuple[Tensor, Tensor]:
         """Crops [b, length] at random whole frames of the clips [b], and where they begin; a clip that is too

@@ -61,8 +61,9 @@ class FlowTrainee:
         self._phases = [Phase("flow", FlowLoss(flow, data), weights, rate, betas=(0.9, 0.98))]
         if lessons is not None:
             self._phases.append(Phase("lessons", lessons, weights, rate * _LESSONS, betas=(0.9, 0.98), decay=0.0))
-            critic, weights = CriticLoss(lessons.critic, lessons.heard), list(lessons.critic.parameters())
-            self._phases.append(Phase("critic", critic, weights, _CRITIC_RATE, betas=(0.5, 0.9)))
+            critic = lessons.critic
+            learns = CriticLoss(critic, lessons.heard)
+            self._phases.append(Phase("critic", learns, list(critic.parameters()), _CRITIC_RATE, betas=(0.5, 0.9)))
 
     def phases(self, progress: float) -> list[Phase]:
         return self._phases

@@ -15,7 +15,7 @@ from unisinger_cli.model.config import ModelConfig
 from unisinger_cli.model.sounds import SoundTable
 from unisinger_cli.stages.clock import score_frames
 from unisinger_cli.training.curriculum import DROPOUT
-from unisinger_cli.training.dataset import Row
+from unisinger_cli.training.dataset import Row, draw_by
 from unisinger_cli.training.features import LATENT_STEP
 from unisinger_cli.training.references import Clip, References
 from unisinger_cli.types import Chord, Score
@@ -163,8 +163,7 @@ class FlowData:
         # the pair (track, task) is drawn at once, so that every task comes up as often as its stage says
         share = self.allowed * self.weight[:, None]
         share = share / share.sum(0).clamp_min(1e-9) * self.task_weight
-        edges = share.T.flatten().cumsum(0)
-        pair = torch.searchsorted(edges, torch.rand(b, device=device) * edges[-1]).clamp_max(len(edges) - 1)
+        pair = draw_by(share.T.flatten().cumsum(0), b)
         task, track = pair // len(self.weight), pair % len(self.weight)
         index = self.cut(track, self.window)
         vocal = self.vocal[index].float() * LATENT_STEP

@@ -20,10 +20,10 @@ from torch import Tensor, nn
 
 from unisinger_cli.model.conditioning import Conditions
 from unisinger_cli.model.flow import Flow
-from unisinger_cli.training.content import known_cross_entropy
+from unisinger_cli.training.content import known_cross_entropy, share_right
 from unisinger_cli.training.critic import Heard, LatentCritic
 from unisinger_cli.training.flow_data import Batch, FlowData
-from unisinger_cli.training.listener import FRAMES, Listener, heights, share_right
+from unisinger_cli.training.listener import FRAMES, Listener, heights
 
 _STEPS = 5  # from noise to latents; where each ends is drawn anew, so that no grid is learned by heart
 _HEARD = 2 * FRAMES  # frames of a window that are sung
@@ -45,8 +45,8 @@ class Lessons(nn.Module):
         device, config = data.frames.device, flow.network.config
         self.place = torch.tensor(place, device=device)
         self.of_singer = torch.tensor([tag in VOICE_TAGS for tag in config.tags], device=device)
-        first = [data.speaker.tolist().index(i) for i in range(len(place))]
-        self.tags = data.tags[first]  # of a recording of each speaker
+        speakers = data.speaker.tolist()
+        self.tags = data.tags[[speakers.index(i) for i in range(len(place))]]  # of a recording of each
         channels = config.codec.channels
         self.critic = LatentCritic(channels, config.content.codes).to(device)
         self.heard = Heard.nothing(data.size, min(_HEARD, config.flow.window), channels, device)
@@ -88,9 +88,8 @@ class Lessons(nn.Module):
         """What is to be heard, [b, n]: what is known to be said; in conversions else what the listener hears in the
         recording; -1 where the flow is not told any of it."""
         b, n = asked.pitch.shape
-        stretched = lambda x: x[:, :n].reshape(-1, FRAMES, *x.shape[2:])  # noqa: E731
-        recorded = self.listener(stretched(batch.latents[:, 0]), stretched(batch.conditions.pitch))
-        found = recorded.words.argmax(-1).view(b, n)
+        recorded = batch.latents[:, 0, :n]
+        found = self.listener.read(recorded.reshape(-1, FRAMES, recorded.shape[-1])).view(b, n)
         labels = batch.labels[:, :n]
         labels = torch.where((labels < 0) & asked.semantic_on[:, None], found, labels)
         return labels.masked_fill(~(asked.phoneme_on | asked.semantic_on)[:, None], -1)
@@ -102,8 +101,8 @@ class Lessons(nn.Module):
         vocal = self.sing(asked)[:, 0]
         stretches = vocal.shape[1] // FRAMES
         with torch.autocast(vocal.device.type, torch.bfloat16, enabled=vocal.device.type == "cuda"):
+            labels = self._words(batch, asked).reshape(-1, FRAMES)
             heard = self.listener(vocal.reshape(-1, FRAMES, vocal.shape[-1]), asked.pitch.reshape(-1, FRAMES))
-        labels = self._words(batch, asked).reshape(-1, FRAMES)
         height = heights(asked.pitch).masked_fill(~asked.pitch_on[:, None], -1).reshape(-1, FRAMES)
         sounding = (asked.pitch > 0).view(-1, FRAMES).float().mean(1) >= _SOUNDING
         counted = (sounding & asked.speaker_on.repeat_interleave(stretches)).float()

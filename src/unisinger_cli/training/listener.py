@@ -18,18 +18,21 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from unisinger_cli.model.ops import ConvNeXtBlock
-from unisinger_cli.training.content import known_cross_entropy
+from unisinger_cli.training.content import known_cross_entropy, share_right
+from unisinger_cli.training.dataset import draw_by
 from unisinger_cli.training.features import LATENT_STEP
 from unisinger_cli.training.flow_data import FlowData
+from unisinger_cli.training.loop import save_whole
 from unisinger_cli.training.optim import Phase
 
 FRAMES = 128  # of a stretch as it is heard, 3 s
-_WIDTH, _DIM = 256, 192
-_BLOCKS, _KERNEL = 6, 7  # of the ear for words
+WIDTH = 256  # of an ear
+_DIM = 192  # of a voice as it is heard
+_BLOCKS = 6  # of the ear for words
 _NEAR_BLOCKS, _NEAR_KERNEL = 3, 3  # of the ear for voices
 _DROPOUT = 0.1
 _MARGIN, _SCALE = 0.2, 20.0  # of cosines between a stretch and voices; the margin while it learns
@@ -56,12 +59,18 @@ class Told:
     voices: Tensor  # [b, v]
 
 
-class _Ear(nn.Sequential):
-    """Latents [b, n, c] -> what is heard around each frame [b, n, d]."""
+def under_noise(latents: Tensor) -> Tensor:
+    """Latents [b, ...] with noise, of each example another level."""
+    level = _NOISE * torch.rand(len(latents), *[1] * (latents.ndim - 1), device=latents.device)
+    return latents + level * torch.randn_like(latents)
 
-    def __init__(self, channels: int, blocks: int, kernel: int) -> None:
-        layers = [ConvNeXtBlock(_WIDTH, 3 * _WIDTH, kernel, dilation=1 + i % 2) for i in range(blocks)]
-        super().__init__(nn.Linear(channels, _WIDTH), *layers, nn.LayerNorm(_WIDTH), nn.Dropout(_DROPOUT))
+
+class Ear(nn.Sequential):
+    """Frames [b, n, c] -> what is heard around each of them [b, n, WIDTH]."""
+
+    def __init__(self, channels: int, blocks: int, kernel: int = 7, dropout: float = 0.0) -> None:
+        layers = [ConvNeXtBlock(WIDTH, 3 * WIDTH, kernel, dilation=1 + i % 2) for i in range(blocks)]
+        super().__init__(nn.Linear(channels, WIDTH), *layers, nn.LayerNorm(WIDTH), nn.Dropout(dropout))
 
 
 class Listener(nn.Module):
@@ -70,11 +79,11 @@ class Listener(nn.Module):
     def __init__(self, channels: int, phonemes: int, voices: list[str]) -> None:
         super().__init__()
         self.voices = voices
-        self.words = _Ear(channels, _BLOCKS, _KERNEL)
-        self.named, self.height = nn.Linear(_WIDTH, phonemes), nn.Linear(_WIDTH, HEIGHTS)
-        self.colours = _Ear(channels, _NEAR_BLOCKS, _NEAR_KERNEL)
-        self.attend = nn.Linear(_WIDTH, _WIDTH)
-        self.voice = nn.Linear(_WIDTH, _DIM)
+        self.words = Ear(channels, _BLOCKS, dropout=_DROPOUT)
+        self.named, self.height = nn.Linear(WIDTH, phonemes), nn.Linear(WIDTH, HEIGHTS)
+        self.colours = Ear(channels, _NEAR_BLOCKS, _NEAR_KERNEL, _DROPOUT)
+        self.attend = nn.Linear(WIDTH, WIDTH)
+        self.voice = nn.Linear(WIDTH, _DIM)
         self.centres = nn.Parameter(torch.randn(len(voices), _DIM) * 0.1)
 
     def forward(self, latents: Tensor, hz: Tensor, singers: Tensor | None = None, margin: float = 0.0) -> Told:
@@ -91,13 +100,15 @@ class Listener(nn.Module):
         sung = self.words(latents)
         return Told(self.named(sung).float(), self.height(sung).float(), _SCALE * cosine)
 
-    def save(self, path: Path) -> None:
+    def read(self, latents: Tensor) -> Tensor:
+        """Latents [b, n, c] -> the phoneme that is most probably said in each frame, int64 [b, n]."""
+        return self.named(self.words(latents)).argmax(-1)
+
+    def save(self, path: Path, about: dict[str, str]) -> None:
         tensors = {name: value.float().contiguous().cpu() for name, value in self.state_dict().items()}
         channels, phonemes = self.words[0].in_features, self.named.out_features
         told = {"channels": channels, "phonemes": phonemes, "voices": self.voices}
-        temporary = path.with_suffix(".part")
-        save_file(tensors, temporary, metadata={"listener": json.dumps(told)})
-        temporary.replace(path)
+        save_whole(tensors, path, {**about, "listener": json.dumps(told)})
 
     @staticmethod
     def load(path: Path) -> Listener:
@@ -123,13 +134,11 @@ class ListenerLoss(nn.Module):
 
     def forward(self) -> dict[str, Tensor]:
         data, b = self.data, self.data.size
-        drawn = torch.rand(b, device=self.edges.device) * self.edges[-1]
-        track = torch.searchsorted(self.edges, drawn).clamp_max(len(self.edges) - 1)
+        track = draw_by(self.edges, b)
         index = data.cut(track, FRAMES)
         latents = data.vocal[index].float() * LATENT_STEP
-        level = _NOISE * torch.rand(b, 1, 1, device=latents.device)
         tint = _TINT * torch.randn(b, 1, latents.shape[-1], device=latents.device)
-        latents = latents + level * torch.randn_like(latents) + tint
+        latents = under_noise(latents) + tint
         labels = data.phonemes[index]
         with torch.autocast(latents.device.type, torch.bfloat16, enabled=latents.device.type == "cuda"):
             told = self.listener(latents, data.hz[index], data.speaker[track], _MARGIN)
@@ -146,12 +155,6 @@ class ListenerLoss(nn.Module):
             "right": right,
             "recognised": recognised,
         }
-
-
-def share_right(words: Tensor, labels: Tensor) -> Tensor:
-    """Of the frames whose label is known (not -1), how many are named by it: [b, n, p], [b, n] -> scalar."""
-    known = labels >= 0
-    return ((words.argmax(-1) == labels) & known).sum() / known.sum().clamp_min(1)
 
 
 class ListenerTrainee:

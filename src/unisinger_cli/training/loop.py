@@ -65,14 +65,19 @@ def _wrap(phases: list[Phase], world: int) -> list[Phase]:
     return [replace(p, module=DistributedDataParallel(p.module, find_unused_parameters=True)) for p in phases]
 
 
+def save_whole(tensors: dict[str, Tensor], path: Path, about: dict[str, str]) -> None:
+    """Tensors and what there is to tell about them as one safetensors file, written beside and renamed."""
+    temporary = path.with_suffix(".part")
+    save_file(tensors, temporary, metadata=about)
+    temporary.replace(path)
+
+
 def save_state(path: Path, model: nn.Module, ema: Ema | None, step: int, elapsed: float) -> None:
-    """Weights and averages as one safetensors file, written beside and renamed."""
+    """Weights and averages as one safetensors file."""
     tensors = {f"model.{k}": v.contiguous() for k, v in model.state_dict().items()}
     if ema is not None:
         tensors |= {f"ema.{k}": v.contiguous() for k, v in ema.state().items()}
-    temporary = path.with_suffix(".part")
-    save_file(tensors, temporary, metadata={"step": str(step), "elapsed": str(elapsed)})
-    temporary.replace(path)
+    save_whole(tensors, path, {"step": str(step), "elapsed": str(elapsed)})
 
 
 def steps_done(out: Path) -> int:

@@ -8,12 +8,13 @@ checkpoint. Later parts, and the bundle, take them by `init`. Its metadata tell 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from safetensors import safe_open
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from unisinger_cli.model.checkpoint import load_checkpoint, read_header, save_checkpoint
@@ -22,7 +23,7 @@ from unisinger_cli.model.unisinger import UniSinger
 from unisinger_cli.training import loop
 from unisinger_cli.training.codec import CodecBatch, CodecTrainee, measure_latents
 from unisinger_cli.training.content import ContentData, ContentLoss, ContentTrainee
-from unisinger_cli.training.curriculum import FULL, VARIANTS, Variant
+from unisinger_cli.training.curriculum import FULL, VARIANTS
 from unisinger_cli.training.dataset import AudioBank, Row, by_set, fit_track, label_frames, load_audio, read_packs
 from unisinger_cli.training.features import SILENCE, load_features
 from unisinger_cli.training.flow import FlowTrainee
@@ -69,9 +70,7 @@ def save_part(model: UniSinger, part: str, path: Path, about: dict[str, str]) ->
     """The part's weights and buffers as fp16 (statistics as fp32), with what there is to tell about them."""
     state = {f"{part}.{k}": v for k, v in getattr(model, part).state_dict().items()}
     tensors = {k: (v.half() if v.ndim >= 2 else v.float()).contiguous().cpu() for k, v in state.items()}
-    temporary = path.with_suffix(".part")
-    save_file(tensors, temporary, metadata=about)
-    temporary.replace(path)
+    loop.save_whole(tensors, path, about)
 
 
 def _about_flow(files: list[Path]) -> dict[str, str]:
@@ -124,21 +123,20 @@ def train(
     rank, _ = loop.distributed()
     torch.manual_seed(seed + 1000 * rank)
     torch.set_float32_matmul_precision("high")
-    taken = VARIANTS[variant]
-    model = UniSinger(taken.of(PRESETS[preset]))
+    model = UniSinger(VARIANTS[variant].of(PRESETS[preset]))
     parts = load_parts(model, init)
     report(f"{part}: {preset} on {where}, starting from {', '.join(parts) if parts else 'nothing'}")
     model.to(where)
     size = BATCH[part] if batch is None else batch
-    if part == "flow":
-        trainee, finish = _flow(model, data, size, where, taken, listener)
-    elif part == "listener":
-        trainee, finish = _listener(model, data, size, where)
-    elif part == "codec":
-        trainee, finish = _codec(model, data, size, where, workers, plain)
-    else:
-        build = {"decoder": _decoder, "content": _content, "timbre": _timbre}[part]
-        trainee, finish = build(model, data, size, where, workers)
+    build: dict[str, Builder] = {
+        "codec": partial(_codec, workers=workers, plain=plain),
+        "decoder": partial(_decoder, workers=workers),
+        "content": partial(_content, workers=workers),
+        "timbre": partial(_timbre, workers=workers),
+        "listener": _listener,
+        "flow": partial(_flow, variant=variant, listener=listener),
+    }
+    trainee, keep = build[part](model, data, size, where)
     if resume:  # not the same draws again
         torch.manual_seed(seed + 1000 * rank + 1_000_000 * loop.steps_done(out))
     loop.run(
@@ -154,16 +152,12 @@ def train(
     )
     if rank == 0:
         loop.take_average(trainee.model, out)
-        finish()
-        about = {"seed": str(seed), "steps": str(loop.steps_done(out))}
-        about |= {"variant": variant} if part == "flow" else {}
-        if isinstance(trainee.model, Listener):
-            trainee.model.save(out / PART)
-            return
-        save_part(model, "codec" if part == "decoder" else part, out / PART, about)
+        keep(out / PART, {"seed": str(seed), "steps": str(loop.steps_done(out))})
 
 
-Built = tuple[loop.Trainee, Callable[[], None]]
+# what is trained, and what writes its weights, with what there is to tell about them
+Built = tuple[loop.Trainee, Callable[[Path, dict[str, str]], None]]
+Builder = Callable[[UniSinger, list[Path], int, torch.device], Built]
 
 
 def _rows(data: list[Path]) -> list[tuple[Path, Row]]:
@@ -195,13 +189,20 @@ def _codec_batch(
 def _codec(model: UniSinger, data: list[Path], size: int, device: torch.device, workers: int, plain: bool) -> Built:
     # narrow-band recordings teach a codec to be dull
     batch = _codec_batch(model, data, size, device, workers, rates=32000, sourced=not plain)
-    return CodecTrainee(model.codec, batch, device), lambda: measure_latents(model.codec, batch)
+
+    def keep(path: Path, about: dict[str, str]) -> None:
+        measure_latents(model.codec, batch)
+        save_part(model, "codec", path, about)
+
+    return CodecTrainee(model.codec, batch, device), keep
 
 
 def _decoder(model: UniSinger, data: list[Path], size: int, device: torch.device, workers: int) -> Built:
     # fixed latents tell how bright a recording is, and most low voices are in narrow-band ones
     batch = _codec_batch(model, data, size, device, workers, rates=16000)
-    return CodecTrainee(model.codec, batch, device, decoder_only=True, adversary_from=0.5), lambda: None
+    return CodecTrainee(model.codec, batch, device, decoder_only=True, adversary_from=0.5), partial(
+        save_part, model, "codec"
+    )
 
 
 def _pitch_of(data: list[Path], rows: list[tuple[Path, Row]], bank: AudioBank) -> Tensor:
@@ -229,7 +230,7 @@ def _content(model: UniSinger, data: list[Path], size: int, device: torch.device
     often = torch.tensor(by_set(rows), device=device)
     contents = ContentData(bank, sounding, _pitch_of(data, rows, bank), speaker, often, model.config, size)
     loss = ContentLoss(model.content, contents, len(names), model.config).to(device)
-    return ContentTrainee(loss), lambda: None
+    return ContentTrainee(loss), partial(save_part, model, "content")
 
 
 def _timbre(model: UniSinger, data: list[Path], size: int, device: torch.device, workers: int) -> Built:
@@ -239,7 +240,7 @@ def _timbre(model: UniSinger, data: list[Path], size: int, device: torch.device,
     names = sorted({r["speaker"] for _, r in rows})
     speaker = torch.tensor([names.index(r["speaker"]) for _, r in rows], device=device)
     loss = TimbreLoss(model.timbre, TimbreData(bank, speaker, size), model.config.timbre.dim).to(device)
-    return TimbreTrainee(loss), lambda: None
+    return TimbreTrainee(loss), partial(save_part, model, "timbre")
 
 
 def _flow_data(model: UniSinger, data: list[Path], size: int, device: torch.device) -> FlowData:
@@ -251,11 +252,11 @@ def _listener(model: UniSinger, data: list[Path], size: int, device: torch.devic
     batches = _flow_data(model, data, size, device)
     voices = list(batches.references.speaker_id)
     listener = Listener(model.config.codec.channels, len(model.config.phonemes), voices).to(device)
-    return ListenerTrainee(listener, batches), lambda: None
+    return ListenerTrainee(listener, batches), listener.save
 
 
 def _flow(
-    model: UniSinger, data: list[Path], size: int, device: torch.device, variant: Variant, listener: Path | None
+    model: UniSinger, data: list[Path], size: int, device: torch.device, variant: str, listener: Path | None
 ) -> Built:
     batches = _flow_data(model, data, size, device)
     lessons = None
@@ -264,4 +265,5 @@ def _flow(
     if device.type == "cuda":  # norms, gates and rotations are many small kernels, and fused a third of the time
         for block in [*model.flow.network.joint, *model.flow.network.single]:
             block.compile(dynamic=False)
-    return FlowTrainee(model.flow.train(), batches, 1e-3, variant.stages, lessons), lambda: None
+    trainee = FlowTrainee(model.flow.train(), batches, 1e-3, VARIANTS[variant].stages, lessons)
+    return trainee, lambda path, about: save_part(model, "flow", path, {**about, "variant": variant})
