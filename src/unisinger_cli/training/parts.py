@@ -153,6 +153,7 @@ def train(
     if rank == 0:
         loop.take_average(trainee.model, out)
         keep(out / PART, {"seed": str(seed), "steps": str(loop.steps_done(out))})
+    loop.leave()
 
 
 # what is trained, and what writes its weights, with what there is to tell about them
