@@ -72,7 +72,7 @@ class Lessons(nn.Module):
         return c.map({"pitch": moved, "tags": tags, **voice}), singer
 
     def sing(self, conditions: Conditions) -> Tensor:
-        """Latents [b, groups, n, c] of these conditions, from noise."""
+        """Latents [b, groups, n, c] of these conditions, from noise; only those of the vocal can be derived."""
         b, n = conditions.pitch.shape
         device, config = conditions.pitch.device, self.flow.network.config
         x = torch.randn(b, len(config.flow.groups), n, config.codec.channels, device=device)
@@ -81,6 +81,8 @@ class Lessons(nn.Module):
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
             for t, after in pairwise(times.unbind(0)):
                 x = x + (after - t).view(b, 1, 1, 1) * self.flow.network(x, t, conditions).float()
+                # nobody listens to an accompaniment here: derived, it could become a scratch pad for the voice
+                x = torch.cat([x[:, :1], x[:, 1:].detach()], dim=1)
         return x
 
     @torch.no_grad()
@@ -102,7 +104,11 @@ class Lessons(nn.Module):
         stretches = vocal.shape[1] // FRAMES
         with torch.autocast(vocal.device.type, torch.bfloat16, enabled=vocal.device.type == "cuda"):
             labels = self._words(batch, asked).reshape(-1, FRAMES)
-            heard = self.listener(vocal.reshape(-1, FRAMES, vocal.shape[-1]), asked.pitch.reshape(-1, FRAMES))
+            heard = self.listener(
+                vocal.reshape(-1, FRAMES, vocal.shape[-1]),
+                asked.pitch.reshape(-1, FRAMES),
+                asked.content.reshape(-1, FRAMES),
+            )
         height = heights(asked.pitch).masked_fill(~asked.pitch_on[:, None], -1).reshape(-1, FRAMES)
         sounding = (asked.pitch > 0).view(-1, FRAMES).float().mean(1) >= _SOUNDING
         counted = (sounding & asked.speaker_on.repeat_interleave(stretches)).float()

@@ -2,9 +2,10 @@
 
 It hears latents, not sound, so that what it hears can be derived by them; and it hears them under noise, so that there
 is no small change by which they would please it and nobody else. Words are heard in half a second around each frame. A
-voice is heard by its colour, frame by frame where it is voiced, and never by how it moves, nor by the room in its
-pauses: from a listener who knew readers by that, too, a flow learned to put syllables into held notes. It is no part of
-a checkpoint, and judges nothing: `unisinger evaluate` has judges of its own.
+voice is heard by what colour it gives each sound, where it is voiced: never by how it moves, nor by the room in its
+pauses, nor by which sounds there are. From a listener who knew readers by these, too, a flow learned to put syllables
+into held notes. So it is told the sound of each frame, all frames count alike, and it learns to know a voice by few
+sounds. It is no part of a checkpoint, and judges nothing: `unisinger evaluate` has judges of its own.
 
 Shapes: b batch, n latent frames, c channels, p phonemes, h heights, v voices.
 """
@@ -34,11 +35,12 @@ WIDTH = 256  # of an ear
 _DIM = 192  # of a voice as it is heard
 _BLOCKS = 6  # of the ear for words
 _NEAR_BLOCKS, _NEAR_KERNEL = 3, 3  # of the ear for voices
+_CODE = 64  # width in which a content code is told
 _DROPOUT = 0.1
 _MARGIN, _SCALE = 0.2, 20.0  # of cosines between a stretch and voices; the margin while it learns
 _NOISE = 0.7  # at most, in standard deviations of a latent
 _TINT = 0.15  # the same, of what is added to all frames of a stretch alike: a recording's own colour
-_UNHEARD = -1e4  # logit; of a stretch without any voice all frames count alike
+_FEWEST = 0.05  # share of all content codes, at least, that a voice is known by while it learns
 _SMOOTHED = 0.1  # of a label's certainty goes to all phonemes
 _LOWEST, _HIGHEST = 31, 85  # MIDI notes of the heights that are told apart, 49 to 1,109 Hz
 HEIGHTS = _HIGHEST - _LOWEST + 2  # a semitone each, and before them, unvoiced
@@ -76,23 +78,25 @@ class Ear(nn.Sequential):
 class Listener(nn.Module):
     """Latents [b, n, c] -> who, what and how high."""
 
-    def __init__(self, channels: int, phonemes: int, voices: list[str]) -> None:
+    def __init__(self, channels: int, phonemes: int, codes: int, voices: list[str]) -> None:
         super().__init__()
         self.voices = voices
         self.words = Ear(channels, _BLOCKS, dropout=_DROPOUT)
         self.named, self.height = nn.Linear(WIDTH, phonemes), nn.Linear(WIDTH, HEIGHTS)
-        self.colours = Ear(channels, _NEAR_BLOCKS, _NEAR_KERNEL, _DROPOUT)
-        self.attend = nn.Linear(WIDTH, WIDTH)
+        self.sound = nn.Embedding(codes, _CODE)
+        self.colours = Ear(channels + _CODE, _NEAR_BLOCKS, _NEAR_KERNEL, _DROPOUT)
         self.voice = nn.Linear(WIDTH, _DIM)
         self.centres = nn.Parameter(torch.randn(len(voices), _DIM) * 0.1)
 
-    def forward(self, latents: Tensor, hz: Tensor, singers: Tensor | None = None, margin: float = 0.0) -> Told:
-        """Latents and the F0 at which they are sung, Hz [b, n], 0 unvoiced: where it is, no voice is heard. With
-        `singers` [b], `margin` radians are added to the angle to these (Deng et al. 2019, ArcFace)."""
-        colours = self.colours(latents)
-        attention = self.attend(colours).float().masked_fill(hz[..., None] <= 0, _UNHEARD)
-        weights = attention.softmax(dim=1)  # attentive mean (Okabe et al. 2018, arXiv 1803.10963)
-        heard = F.normalize(self.voice((weights * colours).sum(1)).float(), dim=-1)
+    def forward(
+        self, latents: Tensor, hz: Tensor, codes: Tensor, singers: Tensor | None = None, margin: float = 0.0
+    ) -> Told:
+        """Latents, the F0 at which they are sung, Hz [b, n], 0 where no voice is to be heard, and their content codes
+        [b, n]. With `singers` [b], `margin` radians are added to the angle to these (Deng et al. 2019, ArcFace)."""
+        colours = self.colours(torch.cat([latents, self.sound(codes)], dim=-1)).float()
+        voiced = (hz > 0).float()
+        mean = torch.einsum("bn,bnd->bd", voiced, colours) / voiced.sum(1, keepdim=True).clamp_min(1)
+        heard = F.normalize(self.voice(mean).float(), dim=-1)
         cosine = (heard @ F.normalize(self.centres, dim=-1).T).clamp(-0.999, 0.999)
         if singers is not None:
             mine = singers[:, None] == torch.arange(cosine.shape[1], device=cosine.device)
@@ -106,8 +110,12 @@ class Listener(nn.Module):
 
     def save(self, path: Path, about: dict[str, str]) -> None:
         tensors = {name: value.float().contiguous().cpu() for name, value in self.state_dict().items()}
-        channels, phonemes = self.words[0].in_features, self.named.out_features
-        told = {"channels": channels, "phonemes": phonemes, "voices": self.voices}
+        told = {
+            "channels": self.words[0].in_features,
+            "phonemes": self.named.out_features,
+            "codes": self.sound.num_embeddings,
+            "voices": self.voices,
+        }
         save_whole(tensors, path, {**about, "listener": json.dumps(told)})
 
     @staticmethod
@@ -116,7 +124,7 @@ class Listener(nn.Module):
         try:
             with safe_open(path, "pt") as handle:
                 told = json.loads((handle.metadata() or {})["listener"])
-            listener = Listener(told["channels"], told["phonemes"], told["voices"])
+            listener = Listener(told["channels"], told["phonemes"], told["codes"], told["voices"])
             listener.load_state_dict(load_file(path))
         except (KeyError, RuntimeError, OSError, SafetensorError) as error:
             raise ValueError(f"{path} holds no listener ({error})") from error
@@ -139,12 +147,18 @@ class ListenerLoss(nn.Module):
         latents = data.vocal[index].float() * LATENT_STEP
         tint = _TINT * torch.randn(b, 1, latents.shape[-1], device=latents.device)
         latents = under_noise(latents) + tint
-        labels = data.phonemes[index]
+        labels, hz = data.phonemes[index], data.hz[index]
+        variant = torch.randint(len(data.content), (b, 1), device=latents.device)
+        codes = data.content[variant, index].long()
+        fewer = torch.rand(b, self.listener.sound.num_embeddings, device=latents.device)
+        share = _FEWEST + (1 - _FEWEST) * torch.rand(b, 1, device=latents.device)
+        known_by = (hz > 0) & (fewer < share).gather(1, codes)
+        known_by = torch.where(known_by.any(1, keepdim=True), known_by, hz > 0)
         with torch.autocast(latents.device.type, torch.bfloat16, enabled=latents.device.type == "cuda"):
-            told = self.listener(latents, data.hz[index], data.speaker[track], _MARGIN)
+            told = self.listener(latents, hz * known_by, codes, data.speaker[track], _MARGIN)
         losses = {
             "words": known_cross_entropy(told.words, labels, _SMOOTHED),
-            "heights": known_cross_entropy(told.heights, heights(data.hz[index]), _SMOOTHED),
+            "heights": known_cross_entropy(told.heights, heights(hz), _SMOOTHED),
             "voices": F.cross_entropy(told.voices, data.speaker[track]),
         }
         right = share_right(told.words, labels)

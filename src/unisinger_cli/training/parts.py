@@ -252,7 +252,8 @@ def _flow_data(model: UniSinger, data: list[Path], size: int, device: torch.devi
 def _listener(model: UniSinger, data: list[Path], size: int, device: torch.device) -> Built:
     batches = _flow_data(model, data, size, device)
     voices = list(batches.references.speaker_id)
-    listener = Listener(model.config.codec.channels, len(model.config.phonemes), voices).to(device)
+    config = model.config
+    listener = Listener(config.codec.channels, len(config.phonemes), config.content.codes, voices).to(device)
     return ListenerTrainee(listener, batches), listener.save
 
 
