@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from conftest import Ran
 from toy_flow import conditions
@@ -93,6 +93,17 @@ def test_from_a_pack_to_a_song(pack: Path, tmp_path: Path, unisinger: Callable[.
     taught = load_file(flow)
     name = "flow.network.latent_in.weight"
     torch.testing.assert_close(model.state_dict()[name], taught[name].float(), atol=2e-2, rtol=0)  # int8 rows
+    save_file(taught | {name: taught[name] + 1}, tmp_path / "before.safetensors")
+    for share in (0.0, 0.5):
+        way = unisinger(
+            *("train", "bundle", "--preset", "debug", *parts, "--init", flow),
+            *("--before", "before.safetensors", "--share", share, "--out", "way"),
+        )
+        assert way.code == 0, way.err
+        mixed = load_checkpoint(tmp_path / "way" / "model.safetensors").state_dict()[name]
+        torch.testing.assert_close(mixed, taught[name].float() + 1 - share, atol=3e-2, rtol=0)
+    alone = unisinger("train", "bundle", "--preset", "debug", *parts, "--init", flow, "--share", "0.5", "--out", "x")
+    assert alone.code == 2 and "--before" in alone.err
     (tmp_path / "words.txt").write_text("la la la\n")
     flags = "--lyrics", "words.txt", "--steps", "2", "--checkpoint", "joined/model.safetensors", "-o", "song.wav"
     done = unisinger("song", *flags)

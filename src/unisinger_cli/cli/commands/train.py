@@ -105,6 +105,13 @@ def train(
         Path | None,
         typer.Option("--listener", metavar="FILE", help="For flow: lessons in others' voices, by this listener."),
     ] = None,
+    before: Annotated[
+        Path | None,
+        typer.Option("--before", metavar="FILE", help="For bundle: the flow as it was before its last training."),
+    ] = None,
+    share: Annotated[
+        float, typer.Option("--share", min=0.0, max=1.0, help="For bundle: how far from --before to the flow now.")
+    ] = 1.0,
     seeds: Annotated[
         int, typer.Option("--seeds", min=1, max=100, help="For ablation: of each variant, from --seed on.")
     ] = 3,
@@ -113,7 +120,8 @@ def train(
     """Make a checkpoint, step by step.
 
     It learns from packs that `unisinger prepare` wrote. Each of codec, content, timbre and flow leaves
-    part.safetensors in its folder; bundle joins the four. decoder teaches the codec's decoder further while its latents
+    part.safetensors in its folder; bundle joins the four, by --before and --share with a flow on the way from one
+    training to the next. decoder teaches the codec's decoder further while its latents
     stay as they are. listener, no part of the checkpoint, hears voices and words in latents; by --listener a flow takes
     lessons in singing one person's words in another's voice, which no recording shows. composer learns from scores
     alone. judge, no part of the checkpoint either, is the phoneme recogniser by which unisinger evaluate counts wrong
@@ -143,9 +151,12 @@ def train(
         return
     packs, files = data if data is not None else [], init if init is not None else []
     variants = [one.value for one in variant or []]
-    _check(step, packs, files if listener is None else [*files, listener], seconds, steps, variants)
+    further = [path for path in (listener, before) if path is not None]
+    _check(step, packs, [*files, *further], seconds, steps, variants)
     if listener is not None and step is not Step.flow:
         raise UsageError(f"--listener means nothing to {step.value}", "only a flow takes lessons")
+    if (before is not None or share != 1.0) and (step is not Step.bundle or before is None):
+        raise UsageError("--share is of the way from --before, in a bundle", "give both to bundle, or neither")
     if plain and step is not Step.codec:
         raise UsageError(f"--plain means nothing to {step.value}", "only a codec can be a baseline")
 
@@ -156,7 +167,7 @@ def train(
     say = output.say
     try:
         if step is Step.bundle:
-            parts.bundle(preset.value, files, out)
+            parts.bundle(preset.value, files, out, before=before, share=share)
         elif step is Step.curves:
             curves.draw_curves(packs, out)
         elif step is Step.features:
