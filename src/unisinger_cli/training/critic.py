@@ -12,10 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from unisinger_cli.model.conditioning import PITCH_FEATURES, pitch_features
-from unisinger_cli.training.listener import WIDTH, Ear, under_noise
+from unisinger_cli.training.listener import CODE, WIDTH, Ear, under_noise
 
 _BLOCKS = 5
-_CODE = 64  # width in which a content code is told
 
 
 class LatentCritic(nn.Module):
@@ -24,8 +23,8 @@ class LatentCritic(nn.Module):
 
     def __init__(self, channels: int, codes: int) -> None:
         super().__init__()
-        self.told = nn.Embedding(codes, _CODE)
-        self.ear = Ear(channels + PITCH_FEATURES + _CODE, _BLOCKS)
+        self.told = nn.Embedding(codes, CODE)
+        self.ear = Ear(channels + PITCH_FEATURES + CODE, _BLOCKS)
         self.verdict = nn.Linear(WIDTH, 1)
 
     def forward(self, latents: Tensor, hz: Tensor, codes: Tensor) -> Tensor:

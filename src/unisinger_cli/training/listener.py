@@ -35,7 +35,7 @@ WIDTH = 256  # of an ear
 _DIM = 192  # of a voice as it is heard
 _BLOCKS = 6  # of the ear for words
 _NEAR_BLOCKS, _NEAR_KERNEL = 3, 3  # of the ear for voices
-_CODE = 64  # width in which a content code is told
+CODE = 64  # width in which a content code is told
 _DROPOUT = 0.1
 _MARGIN, _SCALE = 0.2, 20.0  # of cosines between a stretch and voices; the margin while it learns
 _NOISE = 0.7  # at most, in standard deviations of a latent
@@ -83,8 +83,8 @@ class Listener(nn.Module):
         self.voices = voices
         self.words = Ear(channels, _BLOCKS, dropout=_DROPOUT)
         self.named, self.height = nn.Linear(WIDTH, phonemes), nn.Linear(WIDTH, HEIGHTS)
-        self.sound = nn.Embedding(codes, _CODE)
-        self.colours = Ear(channels + _CODE, _NEAR_BLOCKS, _NEAR_KERNEL, _DROPOUT)
+        self.sound = nn.Embedding(codes, CODE)
+        self.colours = Ear(channels + CODE, _NEAR_BLOCKS, _NEAR_KERNEL, _DROPOUT)
         self.voice = nn.Linear(WIDTH, _DIM)
         self.centres = nn.Parameter(torch.randn(len(voices), _DIM) * 0.1)
 
