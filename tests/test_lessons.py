@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,9 @@ import torch
 
 from conftest import Ran
 from toy_flow import awake_flow, made_clip
+from unisinger_cli.model.conditioning import Conditions
 from unisinger_cli.model.config import PRESETS
+from unisinger_cli.model.flow import draw_times
 from unisinger_cli.model.sounds import SoundTable
 from unisinger_cli.training.critic import CriticLoss, Heard, LatentCritic
 from unisinger_cli.training.features import OTHERS
@@ -184,6 +187,30 @@ def test_the_critic_knows_what_should_have_been_sung() -> None:
     heard = Heard.nothing(8, 32, 8, torch.device("cpu"))
     heard.keep((-recorded, recorded), (torch.full((8, 32), 200.0),) * 2, codes)
     assert taught(LatentCritic(8, 2), heard)["loss"] < 1.2
+
+
+def test_no_time_is_a_lesson_alone(monkeypatch: pytest.MonkeyPatch, listener: Listener) -> None:
+    """At 0, where no recording ever is, a flow once sang noise ten times too loud, and lessons were pleased with it."""
+    data = singers(64)
+    flow = awake_flow(CONFIG)
+    lessons = Lessons(flow, data, listener)
+    asked_at: list[torch.Tensor] = []
+    plain = flow.network.forward
+
+    def spied(latent: torch.Tensor, t: torch.Tensor, conditions: Conditions) -> torch.Tensor:
+        asked_at.append(t)
+        return plain(latent, t, conditions)
+
+    monkeypatch.setattr(flow.network, "forward", spied)
+    lessons.sing(lessons.ask(data.draw())[0])
+    times = torch.stack(asked_at)
+    assert (times.diff(dim=0) > 0).all() and times.min() > 0 and times.max() < 1
+    assert all(len(set(step.tolist())) == 64 for step in times)
+    assert times[0].max() < 0.1  # where a sampler begins
+    torch.manual_seed(0)
+    recorded = draw_times(100_000, torch.device("cpu"))
+    for begin, end in pairwise(torch.linspace(0, times.max(), 20).tolist()):
+        assert ((recorded > begin) & (recorded < end)).float().mean() > 0.005
 
 
 def test_what_nobody_wrote_down_is_heard_in_the_recording(listener: Listener) -> None:

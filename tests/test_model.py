@@ -16,7 +16,7 @@ from unisinger_cli.model.blocks import JointBlock
 from unisinger_cli.model.checkpoint import load_checkpoint, quantise_rows, save_checkpoint
 from unisinger_cli.model.conditioning import MASKS, Conditions, pitch_features
 from unisinger_cli.model.config import PRESETS, ModelConfig
-from unisinger_cli.model.flow import Flow, time_grid
+from unisinger_cli.model.flow import Flow, draw_times, time_grid
 from unisinger_cli.model.ops import overlap_add, rotary_angles, rotate, stft, stft_magnitude
 from unisinger_cli.model.unisinger import UniSinger
 from unisinger_cli.stages.decode import decode
@@ -129,6 +129,17 @@ def test_time_grid_runs_from_noise_to_data() -> None:
         grid = time_grid(7, shift)
         assert grid[0] == 0 and grid[-1] == 1 and (grid.diff() > 0).all()
     assert time_grid(8, 3.0)[4] < 0.5  # more steps near the noise
+
+
+def test_most_is_learned_in_the_middle_and_enough_at_the_beginning() -> None:
+    torch.manual_seed(0)
+    times = draw_times(100_000, torch.device("cpu"))
+    assert times.min() >= 0 and times.max() <= 1
+    assert (times == 0).float().mean().item() == pytest.approx(0.25 / 6, abs=0.004)  # where every song begins
+    share = [((times >= low) & (times < low + 0.1)).float().mean().item() for low in (0.0, 0.1, 0.45, 0.9)]
+    logit_normal = (0.014, 0.069, 0.158, 0.014)
+    expected = [0.75 * usual + extra for usual, extra in zip(logit_normal, (0.146, 0.104, 0, 0), strict=True)]
+    assert share == pytest.approx(expected, abs=0.006)
 
 
 def test_untrained_flow_loss_is_that_of_predicting_nothing() -> None:
