@@ -190,7 +190,7 @@ def test_the_critic_knows_what_should_have_been_sung() -> None:
 
 
 def test_no_time_is_a_lesson_alone(monkeypatch: pytest.MonkeyPatch, listener: Listener) -> None:
-    """At 0, where no recording ever is, a flow once sang noise ten times too loud, and lessons were pleased with it."""
+    """At 0, where no recording was learned from, a flow sang noise ten times too loud, and lessons were pleased."""
     data = singers(64)
     flow = awake_flow(CONFIG)
     lessons = Lessons(flow, data, listener)

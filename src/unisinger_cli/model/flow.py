@@ -18,6 +18,7 @@ from unisinger_cli.model.config import ModelConfig
 from unisinger_cli.model.mmdit import MMDiT
 
 _EARLY, _BEGINNING = 0.25, 0.2  # this share of flow times is drawn below that
+_AT_ZERO = 1 / 6  # share of these that is 0 itself
 
 
 def time_grid(steps: int, shift: float = 1.0) -> Tensor:
@@ -36,7 +37,8 @@ def draw_times(count: int, device: torch.device) -> Tensor:
     """
     t = torch.sigmoid(torch.randn(count, device=device))
     early = torch.rand(count, device=device) < _EARLY
-    return torch.where(early, _BEGINNING * (1.2 * torch.rand(count, device=device) - 0.2).clamp_min(0), t)
+    beginning = _BEGINNING * ((torch.rand(count, device=device) - _AT_ZERO) / (1 - _AT_ZERO)).clamp_min(0)
+    return torch.where(early, beginning, t)
 
 
 class Flow(nn.Module):

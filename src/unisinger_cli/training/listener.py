@@ -3,9 +3,9 @@
 It hears latents, not sound, so that what it hears can be derived by them; and it hears them under noise, so that there
 is no small change by which they would please it and nobody else. Words are heard in half a second around each frame. A
 voice is heard by what colour it gives each sound, where it is voiced: never by how it moves, nor by the room in its
-pauses, nor by which sounds there are. From a listener who knew readers by these, too, a flow learned to put syllables
-into held notes. So it is told the sound of each frame, all frames count alike, and it learns to know a voice by few
-sounds. It is no part of a checkpoint, and judges nothing: `unisinger evaluate` has judges of its own.
+pauses, nor by which sounds there are. A listener who knew readers by these, too, would be pleased by their syllables in
+held notes. So it is told the sound of each frame, all frames count alike, and it learns to know a voice by few sounds.
+It is no part of a checkpoint, and judges nothing: `unisinger evaluate` has judges of its own.
 
 Shapes: b batch, n latent frames, c channels, p phonemes, h heights, v voices.
 """
