@@ -252,6 +252,15 @@ def test_a_flow_learns_to_sing_as_another(listener: Listener, tmp_path: Path) ->
     assert all(torch.equal(weight, before_listening[name]) for name, weight in lessons.listener.state_dict().items())
 
 
+def test_lessons_have_a_learning_rate_of_their_own() -> None:
+    data = singers(4)
+    lessons = Lessons(awake_flow(CONFIG), data, Listener(64, len(CONFIG.phonemes), CODES, list(SINGERS)))
+    trainee = FlowTrainee(lessons.flow, data, 2e-3, lessons=lessons, lesson_rate=0.05)
+    assert {phase.name: phase.rate for phase in trainee.phases(0.5)} == pytest.approx(
+        {"flow": 2e-3, "lessons": 1e-4, "critic": 1e-3}
+    )
+
+
 def test_an_accompaniment_is_not_taught_by_what_is_heard_of_a_voice() -> None:
     data = singers(4)
     flow = awake_flow(CONFIG)
@@ -285,5 +294,7 @@ def test_only_a_flow_takes_lessons(tmp_path: Path, unisinger: Callable[..., Ran]
     flags = "--data", "pack", "--steps", "1", "--listener", "x.safetensors", "--out", "out"
     refused = unisinger("train", "codec", *flags)
     assert refused.code == 2 and "--listener" in refused.err
+    alone = unisinger("train", "flow", "--data", "pack", "--steps", "1", "--lesson-rate", "0.1", "--out", "out")
+    assert alone.code == 2 and "--lesson-rate" in alone.err
     missing = unisinger("train", "flow", *flags[:-3], "no.safetensors", "--out", "out")
     assert missing.code == 3 and "no.safetensors does not exist" in missing.err

@@ -17,7 +17,7 @@ from unisinger_cli.training.optim import Phase
 
 _CRITIC_RATE = 1e-3
 _UNTRUSTED = 0.1  # share of a run after which the critic is fully believed
-_LESSONS = 0.3  # learning rate of lessons, of that of the recordings
+LESSON_RATE = 0.3  # learning rate of lessons, of that of the recordings
 
 
 class FlowLoss(nn.Module):
@@ -43,7 +43,8 @@ class FlowLoss(nn.Module):
 class FlowTrainee:
     """The curriculum moves the task weights in place; the phases stay the same. A flow that has been trained before
     goes on in the last stage. `lessons` are learned beside the recordings, by an optimiser of their own: so neither
-    drowns the other, whatever their losses are."""
+    drowns the other, whatever their losses are: `lesson_rate`, their learning rate of that of the recordings, says how
+    far a flow may go from these to please its listener."""
 
     def __init__(
         self,
@@ -52,6 +53,7 @@ class FlowTrainee:
         rate: float,
         stages: Sequence[Stage] = CURRICULUM,
         lessons: Lessons | None = None,
+        lesson_rate: float = LESSON_RATE,
     ) -> None:
         self.model: nn.Module = flow
         self.data, self.stages = data, stages
@@ -60,7 +62,7 @@ class FlowTrainee:
         weights = list(flow.parameters())
         self._phases = [Phase("flow", FlowLoss(flow, data), weights, rate, betas=(0.9, 0.98))]
         if lessons is not None:
-            self._phases.append(Phase("lessons", lessons, weights, rate * _LESSONS, betas=(0.9, 0.98), decay=0.0))
+            self._phases.append(Phase("lessons", lessons, weights, rate * lesson_rate, betas=(0.9, 0.98), decay=0.0))
             critic = lessons.critic
             learns = CriticLoss(critic, lessons.heard)
             self._phases.append(Phase("critic", learns, list(critic.parameters()), _CRITIC_RATE, betas=(0.5, 0.9)))

@@ -26,7 +26,7 @@ from unisinger_cli.training.content import ContentData, ContentLoss, ContentTrai
 from unisinger_cli.training.curriculum import FULL, VARIANTS
 from unisinger_cli.training.dataset import AudioBank, Row, by_set, fit_track, label_frames, load_audio, read_packs
 from unisinger_cli.training.features import SILENCE, load_features
-from unisinger_cli.training.flow import FlowTrainee
+from unisinger_cli.training.flow import LESSON_RATE, FlowTrainee
 from unisinger_cli.training.flow_data import FlowData
 from unisinger_cli.training.lessons import Lessons
 from unisinger_cli.training.listener import Listener, ListenerTrainee
@@ -127,10 +127,12 @@ def train(
     variant: str = FULL,
     plain: bool = False,
     listener: Path | None = None,
+    lesson_rate: float = LESSON_RATE,
 ) -> None:
     """Train `part` on `data`: packs of recordings, or for listener and flow folders of features. `rate` scales the
     learning rates of the part; `variant`, one of VARIANTS, says what of the method a flow is trained without; `plain`
-    trains a codec without harmonics and adversary, as a baseline; a `listener` gives a flow lessons."""
+    trains a codec without harmonics and adversary, as a baseline; a `listener` gives a flow lessons, at
+    `lesson_rate` of the learning rate of the recordings."""
     where = loop.pick_device(device)
     rank, _ = loop.distributed()
     torch.manual_seed(seed + 1000 * rank)
@@ -146,7 +148,7 @@ def train(
         "content": partial(_content, workers=workers),
         "timbre": partial(_timbre, workers=workers),
         "listener": _listener,
-        "flow": partial(_flow, variant=variant, listener=listener),
+        "flow": partial(_flow, variant=variant, listener=listener, lesson_rate=lesson_rate),
     }
     trainee, keep = build[part](model, data, size, where)
     if resume:  # not the same draws again
@@ -270,7 +272,13 @@ def _listener(model: UniSinger, data: list[Path], size: int, device: torch.devic
 
 
 def _flow(
-    model: UniSinger, data: list[Path], size: int, device: torch.device, variant: str, listener: Path | None
+    model: UniSinger,
+    data: list[Path],
+    size: int,
+    device: torch.device,
+    variant: str,
+    listener: Path | None,
+    lesson_rate: float,
 ) -> Built:
     batches = _flow_data(model, data, size, device)
     lessons = None
@@ -279,5 +287,5 @@ def _flow(
     if device.type == "cuda":  # norms, gates and rotations are many small kernels, and fused a third of the time
         for block in [*model.flow.network.joint, *model.flow.network.single]:
             block.compile(dynamic=False)
-    trainee = FlowTrainee(model.flow.train(), batches, 1e-3, VARIANTS[variant].stages, lessons)
+    trainee = FlowTrainee(model.flow.train(), batches, 1e-3, VARIANTS[variant].stages, lessons, lesson_rate)
     return trainee, lambda path, about: save_part(model, "flow", path, {**about, "variant": variant})

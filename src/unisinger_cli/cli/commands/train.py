@@ -105,6 +105,16 @@ def train(
         Path | None,
         typer.Option("--listener", metavar="FILE", help="For flow: lessons in others' voices, by this listener."),
     ] = None,
+    lesson_rate: Annotated[
+        float | None,
+        typer.Option(
+            "--lesson-rate",
+            min=0.0,
+            max=10.0,
+            help="For flow: learning rate of lessons, of that of recordings; 0.3 if not given. More sounds more like "
+            "other voices, less more like singing.",
+        ),
+    ] = None,
     before: Annotated[
         Path | None,
         typer.Option("--before", metavar="FILE", help="For bundle: the flow as it was before its last training."),
@@ -155,6 +165,8 @@ def train(
     _check(step, packs, [*files, *further], seconds, steps, variants)
     if listener is not None and step is not Step.flow:
         raise UsageError(f"--listener means nothing to {step.value}", "only a flow takes lessons")
+    if lesson_rate is not None and listener is None:
+        raise UsageError("--lesson-rate is of lessons, and there are none", "give a --listener, too")
     if (before is not None or share != 1.0) and (step is not Step.bundle or before is None):
         raise UsageError("--share is of the way from --before, in a bundle", "give both to bundle, or neither")
     if plain and step is not Step.codec:
@@ -162,7 +174,7 @@ def train(
 
     from unisinger_cli.model.config import PRESETS
     from unisinger_cli.model.unisinger import UniSinger
-    from unisinger_cli.training import ablation, aligner, curriculum, curves, features, loop, parts, recogniser
+    from unisinger_cli.training import ablation, aligner, curriculum, curves, features, flow, loop, parts, recogniser
 
     say = output.say
     try:
@@ -226,6 +238,7 @@ def train(
                 variant=variants[0] if variants else curriculum.FULL,
                 plain=plain,
                 listener=listener,
+                lesson_rate=flow.LESSON_RATE if lesson_rate is None else lesson_rate,
             )
     except ValueError as error:  # the networks and the loop know none of our errors
         raise InputError(str(error)) from error
