@@ -111,8 +111,8 @@ def train(
             "--lesson-rate",
             min=0.0,
             max=10.0,
-            help="For flow: learning rate of lessons, of that of recordings; 0.3 if not given. More sounds more like "
-            "other voices, less more like singing.",
+            help="For flow: learning rate of lessons, of that of recordings; 0.3 if not given. The more, "
+            "the nearer to other voices and the further from what was recorded.",
         ),
     ] = None,
     before: Annotated[
