@@ -31,10 +31,10 @@ class SamplerConfig:
     seed: int = 0
     take: int = 0  # another performance of the same song: other noise, the same plan
     steps: int = 16
-    words: float = 2.0  # guidance on lyrics or content; more tells a conversion more of the source's singer too
-    voice: float = 8.0  # guidance on the speaker; the field of few voices is weak, and more is needed than for words
+    words: float = 1.5  # guidance on lyrics or content; more tells a conversion more of the source's singer too
+    voice: float = 2.5  # guidance on the speaker; more of it costs words
     accomp: float = 2.5  # guidance on style and harmony
-    source: float = 2.0  # guidance away from the singer of the recording that is converted
+    source: float = 1.0  # guidance away from the singer of the recording that is converted; costs words, too
 
     def __post_init__(self) -> None:
         _within("--seed", self.seed, 0, 2**63 - 1)
