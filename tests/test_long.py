@@ -19,8 +19,8 @@ from unisinger_cli import audio
 from unisinger_cli.model.config import PRESETS
 from unisinger_cli.model.source import harmonics, phases
 from unisinger_cli.model.unisinger import UniSinger
+from unisinger_cli.pipeline import render
 from unisinger_cli.pipeline.convert import follow
-from unisinger_cli.pipeline.render import widen
 from unisinger_cli.requests import SamplerConfig
 from unisinger_cli.stages import pitch, sample
 from unisinger_cli.stages.content import content
@@ -86,7 +86,7 @@ def test_blocks_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     stems, voice, other = Stems(rough(2.0), rough(2.0, seed=1)), sung(1.5), rough(1.5, channels=1)
 
     def made() -> list[np.ndarray]:
-        sounds = [audio.master(stems).mix, widen(voice), follow(voice, other)]
+        sounds = [audio.master(stems).mix, render.widen(voice), follow(voice, other)]
         return [np.array(audio.true_peak(stems.vocal)), *(audio.whole(sound).samples for sound in sounds)]
 
     at_once = made()
@@ -94,6 +94,19 @@ def test_blocks_make_no_difference(monkeypatch: pytest.MonkeyPatch) -> None:
     for found, wanted in zip(made(), at_once, strict=True):
         np.testing.assert_allclose(found, wanted, atol=2e-4)
     assert np.abs(at_once[2].mean(axis=0) - voice.samples[0]).max() < 1e-6
+
+
+def test_the_sides_are_the_mid_through_all_pass_filters(block: None) -> None:
+    """Against the recursion as it is written, sample by sample."""
+    voice = rough(0.2, channels=1)
+    side = voice.samples[0].astype(np.float64)
+    for delay in (round(ms * RATE / 1000) for ms in render._DELAYS_MS):
+        x, side = side, np.zeros_like(side)
+        for n in range(len(x)):
+            before = (x[n - delay], side[n - delay]) if n >= delay else (0.0, 0.0)
+            side[n] = before[0] + render._FEEDBACK * (before[1] - x[n])
+    wide = audio.whole(render.widen(voice)).samples
+    np.testing.assert_allclose((wide[0] - wide[1]) / 2, render.WIDTH * side, atol=1e-6)
 
 
 @pytest.mark.parametrize("rate", [8000, 48000])
