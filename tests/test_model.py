@@ -170,7 +170,7 @@ def test_decoding_in_stretches_equals_the_whole(monkeypatch: pytest.MonkeyPatch)
     assert one_piece.shape == (1, 150 * DEBUG.codec.hop)
 
 
-@pytest.mark.parametrize(("n_fft", "hop"), [(4096, 1024), (2048, 256), (1024, 512)])
+@pytest.mark.parametrize(("n_fft", "hop"), [(4096, 1024), (2048, 256), (1024, 512), (1000, 300)])
 def test_overlap_add_undoes_the_stft(n_fft: int, hop: int) -> None:
     audio = torch.randn(2, 20 * hop, generator=torch.Generator().manual_seed(0))
     again = overlap_add(stft(audio, n_fft, hop), hop)

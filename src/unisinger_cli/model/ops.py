@@ -37,12 +37,22 @@ def overlap_add(spectrum: Tensor, hop: int) -> Tensor:
     """Inverse of `stft`: [b, n_fft/2+1, n] -> [b, n*hop]. Frames that disagree are averaged by their windows."""
     n_fft, n = 2 * (spectrum.shape[1] - 1), spectrum.shape[-1]
     window = torch.hann_window(n_fft, device=spectrum.device)
-    frames = torch.fft.irfft(spectrum, n_fft, dim=1) * window[:, None] * math.sqrt(n_fft)
-    length = (n - 1) * hop + n_fft
-    fold = lambda y: F.fold(y, (1, length), (1, n_fft), stride=(1, hop))[:, 0, 0]  # noqa: E731
-    envelope = fold(window.square()[None, :, None].expand(1, n_fft, n))
+    frames = torch.fft.irfft(spectrum.transpose(1, 2), n_fft, dim=2) * (window * math.sqrt(n_fft))
+    envelope = _laid_over(window.square().expand(1, n, n_fft), hop)
     first = (n_fft - hop) // 2
-    return (fold(frames) / envelope.clamp_min(1e-2))[:, first : first + n * hop]
+    return (_laid_over(frames, hop) / envelope.clamp_min(1e-2))[:, first : first + n * hop]
+
+
+def _laid_over(frames: Tensor, hop: int) -> Tensor:
+    """The sum of frames [b, n, l] that begin `hop` samples after each other -> [b, (n - 1) * hop + l], and up to a hop
+    of zeros. (`torch.nn.functional.fold` does the same some ten times slower.)"""
+    b, n, length = frames.shape
+    each = -(-length // hop)  # hops that a frame lasts
+    frames = torch.nn.functional.pad(frames, (0, each * hop - length)).view(b, n, each, hop)
+    total = frames.new_zeros(b, n + each - 1, hop)
+    for i in range(each):
+        total[:, i : i + n] += frames[:, :, i]
+    return total.flatten(1)
 
 
 def to_mel(hz: Tensor) -> Tensor:
