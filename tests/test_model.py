@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -209,6 +211,19 @@ def test_save_load_is_the_same_model(model: UniSinger, tmp_path: Path) -> None:
     latent = model.codec.encode(audio)
     torch.testing.assert_close(again.codec.encode(audio), latent)
     torch.testing.assert_close(again.codec.decode(latent), model.codec.decode(latent))
+
+
+def test_loading_draws_nothing_and_needs_no_compiler(model: UniSinger, tmp_path: Path) -> None:
+    """Importing torch's compiler would take longer than all the rest."""
+    path = tmp_path / "m.safetensors"
+    save_checkpoint(model, path, {}, int8=True)
+    before = torch.get_rng_state()
+    load_checkpoint(path)
+    assert torch.equal(torch.get_rng_state(), before)
+    look = "import sys; from pathlib import Path; from unisinger_cli.model.checkpoint import load_checkpoint as load"
+    tell = "load(Path(sys.argv[1])); print([name for name in ('torch._dynamo', 'sympy') if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", f"{look}\n{tell}", path], capture_output=True, text=True)
+    assert done.stdout.strip() == "[]", done.stderr
 
 
 def test_int8_rows_are_within_half_a_step() -> None:

@@ -17,12 +17,14 @@ from typing import Any
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from unisinger_cli.model.config import FORMAT_VERSION, ModelConfig
 from unisinger_cli.model.unisinger import UniSinger
 
 _SCALE = ":scale"
+_DRAWING = (nn.init.kaiming_uniform_, nn.init.uniform_, nn.init.normal_)
 _SMALLEST_QUANTISED = 4096  # numbers; below this int8 saves nothing worth its error
 
 
@@ -74,10 +76,24 @@ def read_header(path: Path) -> tuple[ModelConfig, dict[str, Any]]:
         raise ValueError(f"unreadable header ({error})") from error
 
 
+class _NotDrawn(TorchFunctionMode):
+    """Large weights are not drawn at random where a file is about to fill them.
+
+    (On the meta device they would not be either, but the first random number there has torch import its compiler, which
+    takes longer than all the rest of the loading.)
+    """
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        given = kwargs or {}
+        return given["tensor"] if function in _DRAWING else function(*args, **given)
+
+
 def load_checkpoint(path: Path) -> UniSinger:
     """Rebuild the model and fill it, strictly: missing, unknown or misshapen tensors raise ValueError."""
     config, _ = read_header(path)
-    with torch.device("meta"):
+    with _NotDrawn(), torch.random.fork_rng(devices=[]):
         model = UniSinger(config)
     state: dict[str, Tensor] = {}
     with safe_open(path, "pt") as handle:
@@ -88,7 +104,7 @@ def load_checkpoint(path: Path) -> UniSinger:
             value = handle.get_tensor(name)
             if name + _SCALE in names:
                 scale = handle.get_tensor(name + _SCALE).float()
-                value = value.float() * scale.view(-1, *[1] * (value.ndim - 1))
+                value = value * scale.view(-1, *[1] * (value.ndim - 1))
             state[name] = value.float() if value.is_floating_point() else value
     expected = model.state_dict()
     wrong = sorted(set(expected) ^ set(state))
@@ -96,33 +112,4 @@ def load_checkpoint(path: Path) -> UniSinger:
     if wrong:
         raise ValueError(f"{len(wrong)} tensors do not fit the header's configuration, first {wrong[:3]}")
     model.load_state_dict(state, assign=True)
-    _fill_constants(model, config)
     return model.eval().requires_grad_(False)
-
-
-def _fill_constants(model: UniSinger, config: ModelConfig) -> None:
-    """Windows and filter banks are not stored: take them from a fresh model (the meta device left them empty)."""
-    missing = {n for n, b in model.named_buffers() if b.is_meta}
-    fresh = {
-        f"{part}.{name}": buffer
-        for part, module in _fresh_parts(config).items()
-        for name, buffer in module.named_buffers()
-    }
-    for name in missing:
-        owner, _, leaf = name.rpartition(".")
-        setattr(model.get_submodule(owner), leaf, fresh[name])
-
-
-def _fresh_parts(config: ModelConfig) -> dict[str, torch.nn.Module]:
-    from dataclasses import replace
-
-    from unisinger_cli.model.codec import Codec
-    from unisinger_cli.model.content_encoder import ContentEncoder
-    from unisinger_cli.model.timbre_encoder import TimbreEncoder
-
-    tiny = replace(config.codec, encoder_blocks=0, decoder_blocks=0, encoder_width=1, decoder_width=1)
-    return {
-        "codec": Codec(tiny),
-        "content": ContentEncoder(replace(config.content, blocks=0), tiny),
-        "timbre": TimbreEncoder(replace(config.timbre, blocks=0), tiny),
-    }

@@ -131,10 +131,12 @@ def smooth(power: Tensor, width: Tensor) -> Tensor:
 
 
 def band_weights(bands: int, bins: int, rate: int) -> Tensor:
-    """Interpolation from `bands` points, equally spaced in mel over 0..rate/2, to linear bins: [bands, bins]."""
-    mel = to_mel(torch.linspace(0, rate / 2, bins, dtype=torch.float64))
+    """Interpolation from `bands` points, equally spaced in mel over 0..rate/2, to linear bins: [bands, bins], on the
+    CPU (as `mel_filterbank`)."""
+    mel = to_mel(torch.linspace(0, rate / 2, bins, dtype=torch.float64, device="cpu"))
     at = mel / mel[-1] * (bands - 1)
-    return (1 - (at[None] - torch.arange(bands, dtype=torch.float64)[:, None]).abs()).clamp_min(0).float()
+    points = torch.arange(bands, dtype=torch.float64, device="cpu")
+    return (1 - (at[None] - points[:, None]).abs()).clamp_min(0).float()
 
 
 def minimum_phase(log_magnitude: Tensor) -> Tensor:
