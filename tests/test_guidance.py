@@ -13,7 +13,8 @@ from unisinger_cli.model.config import PRESETS
 from unisinger_cli.model.unisinger import UniSinger
 from unisinger_cli.pipeline.estimate import _passes
 from unisinger_cli.requests import ConvertRequest, SamplerConfig, SongRequest, one_voice
-from unisinger_cli.stages.sample import TURN, guidance, sample
+from unisinger_cli.stages.guidance import TURN, guidance
+from unisinger_cli.stages.sample import sample
 from unisinger_cli.types import Condition, Timbre
 
 DEBUG = PRESETS["debug"]

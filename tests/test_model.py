@@ -57,6 +57,9 @@ def test_joint_attention_equals_a_naive_loop() -> None:
             attended[0, h, i] = sum(w * v[0, h, j] for j, w in enumerate(weights))
     torch.testing.assert_close(made_c, block.condition.after(condition, attended[:, :, :3], gates_c))
     torch.testing.assert_close(made_l, block.latent.after(latent, attended[:, :, 3:], gates_l))
+    unseen, latent_alone = block(condition, latent, shared, angles, last=True)
+    assert unseen is condition
+    torch.testing.assert_close(latent_alone, made_l)
 
 
 def test_rotation_sees_only_time_differences() -> None:

@@ -80,12 +80,16 @@ class JointBlock(nn.Module):
         self.latent = Stream(width, heads, mlp, time_heads)
 
     def forward(
-        self, condition: Tensor, latent: Tensor, shared: Tensor, angles: tuple[Tensor, Tensor]
+        self, condition: Tensor, latent: Tensor, shared: Tensor, angles: tuple[Tensor, Tensor], last: bool = False
     ) -> tuple[Tensor, Tensor]:
+        """Both streams, and their angles, -> both streams; after the `last` block nobody looks at the condition, which
+        is returned as it came."""
         (qc, kc, vc), gates_c = self.condition.before(condition, shared, angles[0])
         (ql, kl, vl), gates_l = self.latent.before(latent, shared, angles[1])
-        q, k, v = (torch.cat(pair, dim=2) for pair in ((qc, ql), (kc, kl), (vc, vl)))
-        attended = F.scaled_dot_product_attention(q, k, v)
+        k, v = torch.cat([kc, kl], dim=2), torch.cat([vc, vl], dim=2)
+        if last:
+            return condition, self.latent.after(latent, F.scaled_dot_product_attention(ql, k, v), gates_l)
+        attended = F.scaled_dot_product_attention(torch.cat([qc, ql], dim=2), k, v)
         c, l = attended.split([condition.shape[1], latent.shape[1]], dim=2)  # noqa: E741
         return self.condition.after(condition, c, gates_c), self.latent.after(latent, l, gates_l)
 

@@ -175,12 +175,11 @@ class ConditionEncoder(nn.Module):
         nobody = of_space(self.speaker_null.expand(len(space), -1), space, self.spaces)
         speaker = torch.where(c.speaker_on[:, None], voice, nobody.to(voice.dtype))
         streams = (
-            (self.lyrics(c.phonemes), ~c.phoneme_on, self.phoneme_null),
-            (self.semantics(c.content), ~c.semantic_on, self.semantic_null),
+            (c.phonemes, c.phoneme_on, self.lyrics, self.phoneme_null),
+            (c.content, c.semantic_on, self.semantics, self.semantic_null),
         )
         timed = sum(
-            null_where(off, x + mix(x + speaker[:, None]), null)
-            for (x, off, null), mix in zip(streams, self.with_speaker, strict=True)
+            self._stream(*stream, speaker, mix) for stream, mix in zip(streams, self.with_speaker, strict=True)
         )
         task = self.task(c.task)
         instruct = null_where(~c.instruct_on, self.tag(c.tags), self.instruct_null)
@@ -197,6 +196,15 @@ class ConditionEncoder(nn.Module):
             dim=-1,
         )
         return tokens, times, frames, self._sounds(c), task + instruct + self.speaker_to_blocks(speaker, space)
+
+    def _stream(
+        self, ids: Tensor, on: Tensor, encode: nn.Module, null: Tensor, speaker: Tensor, mix: nn.Module
+    ) -> Tensor:
+        """Tokens [b, k, d] of phonemes or semantics [b, n], with the speaker; the null where they are masked."""
+        if not self.training and not on.any():  # in training a branch could not be captured as a graph
+            return null.expand(len(ids), ids.shape[1] // self.patch, -1)
+        x = encode(ids)
+        return null_where(~on, x + mix(x + speaker[:, None]), null)
 
     def _sounds(self, c: Conditions) -> Tensor:
         """What the voice makes of the phonemes that are due, frame by frame [b, n, channels]; of phonemes as such where

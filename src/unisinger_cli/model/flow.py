@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from unisinger_cli.model.conditioning import Conditions
 from unisinger_cli.model.config import ModelConfig
-from unisinger_cli.model.mmdit import MMDiT
+from unisinger_cli.model.mmdit import MMDiT, Prepared
 
 _EARLY, _BEGINNING = 0.25, 0.2  # this share of flow times is drawn below that
 _AT_ZERO = 1 / 6  # share of these that is 0 itself
@@ -63,12 +63,17 @@ class Flow(nn.Module):
         return (error * counted).sum(2) / counted.sum(2).clamp_min(1) * conditions.groups_on
 
     @torch.no_grad()
+    def prepare(self, conditions: Conditions) -> Prepared:
+        """Conditions for `velocity`, which at every flow time would else work them out again."""
+        return self.network.prepare(conditions)
+
+    @torch.no_grad()
     def velocity(
         self,
         latent: Tensor,
         t: float,
-        conditions: Conditions,
-        guidance: Sequence[tuple[Conditions, Sequence[float]]] = (),
+        conditions: Conditions | Prepared,
+        guidance: Sequence[tuple[Conditions | Prepared, Sequence[float]]] = (),
     ) -> Tensor:
         """Velocity with guidance: [b, s, n, c] -> same.
 

@@ -8,6 +8,8 @@ Shapes: b batch, s latent groups (vocal, accompaniment), n latent frames, c chan
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 
@@ -16,6 +18,18 @@ from unisinger_cli.model.conditioning import PITCH_FEATURES, ConditionEncoder, C
 from unisinger_cli.model.config import ModelConfig
 from unisinger_cli.model.moments import Memory, MomentAttention, MomentMemory
 from unisinger_cli.model.ops import rotary_angles, timestep_features
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Conditions as the blocks take them: what is the same at every flow time, worked out once."""
+
+    tokens: Tensor  # [b, 2 + k, d]
+    angles: Tensor  # [2 + k, d / (2 heads)] by which they are turned
+    frames: Tensor  # [b, k, d] what is added to the latent tokens
+    pooled: Tensor  # [b, d] what modulates the blocks, beside the flow time
+    memory: Memory
+    groups_on: Tensor  # bool [b, s]
 
 
 class MMDiT(nn.Module):
@@ -50,27 +64,34 @@ class MMDiT(nn.Module):
         nn.init.zeros_(self.latent_out.weight)
         nn.init.zeros_(self.latent_out.bias)
 
-    def forward(self, latent: Tensor, t: Tensor, conditions: Conditions) -> Tensor:
+    def prepare(self, c: Conditions) -> Prepared:
+        """All that conditions come to before the flow time and the latents are known."""
+        tokens, times, frames, sounds, pooled = self.conditions(c)
+        b, n = c.pitch.shape
+        k = n // self.config.flow.patch
+        space = self.conditions.space(c.task)
+        added = self.frames_in(frames.reshape(b, k, -1))
+        added = added + self.sounds_in(sounds.reshape(b, k, -1).to(added.dtype), space)
+        pooled = pooled + self.group_in(c.groups_on.to(added.dtype))
+        angles = rotary_angles(times, self.config.flow.width // self.config.flow.heads)
+        return Prepared(tokens, angles, added, pooled, self._memory(c, space), c.groups_on)
+
+    def forward(self, latent: Tensor, t: Tensor, conditions: Conditions | Prepared) -> Tensor:
         """Noisy latents [b, s, n, c] at flow times t [b] -> velocity [b, s, n, c]; n a multiple of patch."""
+        given = conditions if isinstance(conditions, Prepared) else self.prepare(conditions)
         b, s, n, c = latent.shape
         patch = self.config.flow.patch
-        tokens, times, frames, sounds, pooled = self.conditions(conditions)
-        active = conditions.groups_on[:, :, None, None]
+        active = given.groups_on[:, :, None, None]
         latent = torch.where(active, latent, self.group_null[None, :, None].to(latent.dtype))
-        x = latent.permute(0, 2, 1, 3).reshape(b, n // patch, patch * s * c)
-        x = self.latent_in(x) + self.frames_in(frames.reshape(b, n // patch, -1))
-        space = self.conditions.space(conditions.task)
-        x = x + self.sounds_in(sounds.reshape(b, n // patch, -1).to(x.dtype), space)
-        pooled = pooled + self.time(timestep_features(t, 256)) + self.group_in(conditions.groups_on.to(x.dtype))
+        x = self.latent_in(latent.permute(0, 2, 1, 3).reshape(b, n // patch, patch * s * c)) + given.frames
+        pooled = given.pooled + self.time(timestep_features(t, 256))
         shared = self.modulate(pooled).view(b, 6, -1)
-        head_dim = self.config.flow.width // self.config.flow.heads
-        angles = rotary_angles(times, head_dim)
-        memory = self._memory(conditions, space)
-        for joint, look_up in zip(self.joint, self.look_up, strict=True):
-            tokens, x = joint(tokens, x, shared, (angles, angles[2:]))
-            x = x + look_up(x, memory)
+        tokens, angles = given.tokens, (given.angles, given.angles[2:])
+        for i, (joint, look_up) in enumerate(zip(self.joint, self.look_up, strict=True), start=1):
+            tokens, x = joint(tokens, x, shared, angles, last=i == len(self.joint))
+            x = x + look_up(x, given.memory)
         for single in self.single:
-            x = single(x, shared, angles[2:])
+            x = single(x, shared, angles[1])
         shift, scale = self.modulate_out(torch.nn.functional.silu(pooled))[:, None].chunk(2, dim=-1)
         x = self.latent_out(self.norm_out(x) * (1 + scale) + shift)
         return x.view(b, n, s, c).permute(0, 2, 1, 3)

@@ -13,7 +13,7 @@ from unisinger_cli.pipeline.receipt import peak_memory
 from unisinger_cli.pipeline.reference import reference
 from unisinger_cli.pipeline.studio import Studio
 from unisinger_cli.requests import ConvertRequest, Job, SongRequest
-from unisinger_cli.stages import sample
+from unisinger_cli.stages import guidance, sample
 from unisinger_cli.stages.decode import decode
 from unisinger_cli.types import Condition, SongPlan
 
@@ -67,15 +67,14 @@ def _passes(request: SongRequest | ConvertRequest, groups: int) -> int:
     sampler = request.sampler
     there = {"phoneme_on" if isinstance(request, SongRequest) else "semantic_on"}
     if not isinstance(request, SongRequest):
-        there |= {"speaker_on", sample.SOURCE}
+        there |= {"speaker_on", guidance.SOURCE}
     elif request.ref:
         there.add("speaker_on")
     if groups == 2:
         there.add("instruct_on+score_on")
     passes = 0
     for t in np.arange(sampler.steps) / sampler.steps:
-        guided = sample.guides(sampler, t)
-        passes += 1 + sum(any(scale != 1 for scale in guided[name]) for name in there & guided.keys())
+        passes += 1 + len(there & guidance.guides(sampler, t).keys())
     return passes
 
 
@@ -87,7 +86,7 @@ def _speed(studio: Studio, frames: int) -> tuple[float, float]:
     nothing = np.zeros(frames, dtype=np.float32)
     given = Condition(0, frames, config.flow.groups, nothing.astype(np.int64), None, nothing, None, None, None)
     even = frames + frames % config.flow.patch
-    conditions = sample.as_tensors(studio.model, given, even)
+    conditions = studio.model.flow.prepare(sample.as_tensors(studio.model, given, even))
     latent = torch.zeros(1, len(config.flow.groups), even, config.codec.channels, device=studio.device)
     tape = Tape(config.codec.channels, 1)
     tape.append(np.zeros((config.codec.channels, _PROBE), dtype=np.float32))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import lru_cache, partial
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from unisinger_cli.audio import Tape
 from unisinger_cli.requests import SamplerConfig
+from unisinger_cli.stages.guidance import SOURCE, guidance
 from unisinger_cli.types import Condition, Floats, Timbre
 
 if TYPE_CHECKING:
@@ -25,15 +26,12 @@ if TYPE_CHECKING:
 
     from unisinger_cli.model.conditioning import Conditions
     from unisinger_cli.model.config import FlowConfig
+    from unisinger_cli.model.mmdit import Prepared
     from unisinger_cli.model.unisinger import UniSinger
 
-# Flow times between which each condition guides. Who sings is settled early, out of the noise, and what is said late;
-# where both push at once, words are lost (guidance in an interval: Kynkäänniemi et al. 2024, arXiv 2404.07724).
-TURN = 0.4
-SOURCE = "source"  # what leads away from the singer of a recording, beside the switches of conditions
-GUIDED = {"speaker_on": (0.0, TURN), SOURCE: (0.0, TURN), "phoneme_on": (TURN, 1.0), "semantic_on": (TURN, 1.0)}
 OVERLAP = 96  # latent frames shared by neighbouring windows, 2.2 s
 TOGETHER = 4  # windows in one pass of the network
+PREPARED = 64  # passes whose conditions are kept from one solver step to the next, 2 MiB each of the mini model
 
 
 @dataclass(frozen=True)
@@ -133,34 +131,6 @@ def _voice(model: UniSinger, voice: Timbre | None) -> dict[str, torch.Tensor]:
     return {name: value.to(device) for name, value in fields.items()}
 
 
-def guidance(c: Condition, sampler: SamplerConfig, t: float) -> dict[str, tuple[float, float]]:
-    """Scales by switch for the vocal and the accompaniment at flow time `t`, of those conditions that are there to be
-    followed and guide at that time: voice and words guide the vocal, style and harmony the accompaniment. A recording's
-    own singer leads away from himself: tokens and pitch tell of him, too."""
-    there = {
-        "phoneme_on": c.phonemes is not None,
-        "semantic_on": c.content is not None,
-        "speaker_on": c.timbre is not None,
-        SOURCE: c.timbre is not None and c.singer is not None,
-        "instruct_on+score_on": len(c.groups) > 1,
-    }
-    return {name: scales for name, scales in guides(sampler, t).items() if there[name]}
-
-
-def guides(sampler: SamplerConfig, t: float) -> dict[str, tuple[float, float]]:
-    """The same of all conditions that guide in a solver step that begins at flow time `t`, whether they are there or
-    not."""
-    scales = {
-        "phoneme_on": (sampler.words, 1.0),
-        "semantic_on": (sampler.words, 1.0),
-        "speaker_on": (sampler.voice, 1.0),
-        SOURCE: (sampler.source, 1.0),
-        "instruct_on+score_on": (1.0, sampler.accomp),
-    }
-    spans = {name: GUIDED.get(name, (0.0, 1.0)) for name in scales}
-    return {name: scales[name] for name, (begin, end) in spans.items() if begin <= t < end}
-
-
 def sample(
     model: UniSinger,
     condition: Condition,
@@ -188,13 +158,18 @@ def sample(
     pieces = [spans[i : i + TOGETHER] for i in range(0, len(spans), TOGETHER)]
     passes = itertools.count(1)
 
-    def velocity(latent: torch.Tensor, t: float, piece: list[tuple[int, int]]) -> torch.Tensor:
-        here = _join([conditions.crop(a, b) for a, b in piece])
-        led = [
-            (here.map(_times(singer, len(piece))) if name == SOURCE else here.without(name), scales)
-            for name, scales in guidance(condition, sampler, t).items()
-        ]
-        found = model.flow.velocity(latent, t, here, led)
+    @lru_cache(maxsize=PREPARED)
+    def prepared(i: int, without: str) -> Prepared:
+        here = _join([conditions.crop(a, b) for a, b in pieces[i]])
+        if without == SOURCE:
+            here = here.map(_times(singer, len(pieces[i])))
+        elif without:
+            here = here.without(without)
+        return model.flow.prepare(here)
+
+    def velocity(latent: torch.Tensor, t: float, piece: int) -> torch.Tensor:
+        led = [(prepared(piece, name), scales) for name, scales in guidance(condition, sampler, t).items()]
+        found = model.flow.velocity(latent, t, prepared(piece, ""), led)
         step(next(passes), sampler.steps * len(pieces))
         return found
 
@@ -256,7 +231,7 @@ def _solver_step(
         length = piece[0][1] - piece[0][0]
         weight = torch.from_numpy(ramp(length, min(OVERLAP, length // 4 + 1))).to(latent.device)[:, None]
         batch = torch.stack([latent[:, a - start : b - start] for a, b in piece])
-        for (a, b), found in zip(piece, velocity(batch, piece=piece), strict=True):
+        for (a, b), found in zip(piece, velocity(batch, piece=i), strict=True):
             done[:, a - start : b - start] += weight * found
             total[a - start : b - start] += weight
         final = begins[i + 1] - start if i + 1 < len(pieces) else latent.shape[1]

@@ -83,8 +83,9 @@ class Lessons(nn.Module):
         first = _FIRST * torch.rand(1, b, device=device)
         times = torch.cat([first, inner / _STEPS, torch.ones(1, b, device=device)])
         with torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda"):
+            given = self.flow.network.prepare(conditions)
             for t, after in pairwise(times.unbind(0)):
-                x = x + (after - t).view(b, 1, 1, 1) * self.flow.network(x, t, conditions).float()
+                x = x + (after - t).view(b, 1, 1, 1) * self.flow.network(x, t, given).float()
                 # nobody listens to an accompaniment here: derived, it could become a scratch pad for the voice
                 x = torch.cat([x[:, :1], x[:, 1:].detach()], dim=1)
         return x
