@@ -36,11 +36,14 @@ class Score:
 
 @dataclass(frozen=True)
 class Item:
-    """One output: what it is, what was measured on it, and files to hear, relative to the folder of the report."""
+    """One output: what it is, what was measured on it, and files to hear, relative to the folder of the report; the
+    `words` that were to be sung and the `caption` of the music, where they were given."""
 
     title: str
     values: Mapping[str, float | None]
     sounds: Mapping[str, str] = field(default_factory=dict)
+    words: str = ""
+    caption: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,14 @@ def as_data(parts: Iterable[Part]) -> list[dict[str, Any]]:
                 for score in part.scores
             ],
             "items": [
-                {"title": item.title, "values": dict(item.values), "sounds": dict(item.sounds)} for item in part.items
+                {
+                    "title": item.title,
+                    "values": dict(item.values),
+                    "sounds": dict(item.sounds),
+                    "words": item.words,
+                    "caption": item.caption,
+                }
+                for item in part.items
             ],
             "failed": list(part.failed),
         }

@@ -33,6 +33,7 @@ class Inquiry:
     device: str = "auto"
     threads: int | None = None
     baseline: Path | None = None
+    judges: Sequence[str] = ()
 
     def as_data(self) -> dict[str, Any]:
         """What two measurements must have in common to be compared, as JSON-able objects."""
@@ -42,6 +43,7 @@ class Inquiry:
             "items": self.items,
             "words": None if self.words is None else str(self.words),
             "baseline": None if self.baseline is None else str(self.baseline),
+            "judges": list(self.judges),
         }
 
 
@@ -70,6 +72,7 @@ def measure(
             threads=THREADS if inquiry.threads is None else inquiry.threads,
             words=inquiry.words,
             baseline=inquiry.baseline,
+            judges=inquiry.judges,
         )
         reporter.stage("drawing")
         drawn = report.pictures(studio, found, work)

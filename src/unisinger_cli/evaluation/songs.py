@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from unisinger_cli.audio import loudness, mono, read, whole
+from unisinger_cli.corpus.songfile import caption
 from unisinger_cli.errors import UnisingerError
 from unisinger_cli.evaluation.bench import Bench, other, stacked
 from unisinger_cli.evaluation.clips import Clip, references, together
@@ -73,7 +74,9 @@ def run(bench: Bench, clips: Sequence[Clip], count: int) -> Part:
             bench.miss(title, error)
             continue
         made.append(one)
-        items.append(Item(f"{title}, {one.plan.score.key}, {one.plan.score.bpm:.0f} bpm", values, sounds))
+        score, words = one.plan.score, LYRICS[i % len(LYRICS)]
+        told = "; ".join(field for field in caption(score, ()).values() if field)
+        items.append(Item(f"{title}, {score.key}, {score.bpm:.0f} bpm", values, sounds, words, told))
     scores = [*_scores(bench, made, items, _floor(bench, clips)), _frechet(bench, made, clips)]
     return Part("song", tuple(scores), tuple(items), tuple(bench.failed))
 

@@ -42,6 +42,10 @@ def evaluate(
         Path | None,
         typer.Option("--words", metavar="FILE", help="A judge of words, as `unisinger train judge` makes it."),
     ] = None,
+    judge: Annotated[
+        list[str] | None,
+        typer.Option("--judge", metavar="COMMAND", help="An optional judge, as those in examples/judges; repeatable."),
+    ] = None,
     baseline: Annotated[
         Path | None,
         typer.Option(
@@ -74,6 +78,8 @@ def evaluate(
 
     Recordings of test speakers are converted and sung with, and an independent judge (resemblyzer, in the extra
     eval) tells who is heard. With --words, a recogniser that had no part in the training counts wrong phonemes.
+    With --judge, others' networks hear the same sounds: a command for each, which runs with packages and weights of its
+    own.
 
     With --ablation, several are measured alike, and one table tells what each part of the method is worth. What is in
     --out already is not measured again.
@@ -83,6 +89,8 @@ def evaluate(
       unisinger evaluate --data packs/voices --out report \\
         --words models/judge/model.safetensors
       unisinger evaluate --data packs/voices --out report --only convert --items 4
+      unisinger evaluate --data packs/voices --out report --only song \
+        --judge "venv/bin/python examples/judges/wavlm.py weights/wavlm-base-plus-sv"
       unisinger evaluate --data packs/voices --out report --ablation runs/ablation
     """
     output.screen.json, output.screen.quiet = json, quiet
@@ -100,7 +108,7 @@ def evaluate(
 
     from unisinger_cli.evaluation.record import Inquiry
 
-    inquiry = Inquiry(data, sampler, items, words, device, threads, baseline)
+    inquiry = Inquiry(data, sampler, items, words, device, threads, baseline, judge or ())
     if ablation:
         _compare(inquiry, ablation, out, force)
     else:
