@@ -237,7 +237,6 @@ def test_a_flow_learns_to_sing_as_another(listener: Listener, tmp_path: Path) ->
     lessons = Lessons(awake_flow(CONFIG), data, listener)
     before_listening = {name: weight.clone() for name, weight in lessons.listener.state_dict().items()}
     trainee = FlowTrainee(lessons.flow, data, 6e-3, lessons=lessons)
-    torch.set_num_threads(2)
 
     def wrong() -> dict[str, float]:
         torch.manual_seed(1)

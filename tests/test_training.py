@@ -35,7 +35,6 @@ def pack(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def teach(part: str, data: Path, out: Path, *init: Path, steps: int = 2, seed: int = 0, resume: bool = False) -> Path:
-    torch.set_num_threads(2)
     train(
         part,
         "debug",

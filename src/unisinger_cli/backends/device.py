@@ -9,15 +9,18 @@ from unisinger_cli.errors import DeviceError
 
 
 def pick(name: str = "auto", threads: int | None = None) -> Any:
-    """The torch device called `name`, tried; "auto" is the first GPU, or else the CPU, with `threads` or all
-    cores.
+    """The torch device called `name`, tried; "auto" is the first GPU, or else the CPU, with `threads`, or as many as
+    OMP_NUM_THREADS says, or all cores.
 
     Raises DeviceError where it cannot be used.
     """
     import torch
 
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    torch.set_num_threads(cores if threads is None else threads)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    elif "OMP_NUM_THREADS" not in os.environ:  # which torch has read
+        torch.set_num_threads(cores)
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

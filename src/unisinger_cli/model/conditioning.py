@@ -178,9 +178,7 @@ class ConditionEncoder(nn.Module):
             (c.phonemes, c.phoneme_on, self.lyrics, self.phoneme_null),
             (c.content, c.semantic_on, self.semantics, self.semantic_null),
         )
-        timed = sum(
-            self._stream(*stream, speaker, mix) for stream, mix in zip(streams, self.with_speaker, strict=True)
-        )
+        timed = sum(self._stream(*stream, speaker, mix) for stream, mix in zip(streams, self.with_speaker, strict=True))
         task = self.task(c.task)
         instruct = null_where(~c.instruct_on, self.tag(c.tags), self.instruct_null)
         tokens = torch.cat([task[:, None], instruct[:, None], timed], dim=1)
