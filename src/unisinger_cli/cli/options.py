@@ -62,7 +62,7 @@ Threads: TypeAlias = Annotated[
         max=1024,
         envvar="UNISINGER_THREADS",
         show_envvar=False,
-        help="CPU threads.  [default: all cores]",
+        help="CPU threads.  [default: OMP_NUM_THREADS, or all cores]",
     ),
 ]
 Style: TypeAlias = Annotated[

@@ -59,7 +59,7 @@ class Jury:
     def judge(self, part: Part) -> Part:
         """The part with what the judges find added. One that fails is told in its `failed`, and the others go on."""
         for juror in self._jurors:
-            items = [item for item in part.items if _first(item, MADE[juror.hears])]
+            items = [item for item in part.items if _concerns(item, juror)]
             try:
                 scores = self._scores(juror, part.name, items) if items else []
             except ModelError as error:
@@ -86,10 +86,9 @@ class Jury:
             return _words(juror, made, [item.words or source for item, source in zip(items, sources, strict=True)])
         if juror.captions:
             return _fitting(juror, made, [item.caption for item in items])
-        references = heard("reference") if juror.hears == "voice" else []
-        if juror.answers == "vector" and references:
-            return _likeness(juror, made, references, heard("source"))
-        real = self._real(juror) if juror.hears == "song" else [answer for answer in references if answer is not None]
+        real = heard("reference") if juror.hears == "voice" else self._real(juror)
+        if juror.answers == "vector" and juror.hears == "voice":
+            return _likeness(juror, made, real, heard("source"))
         return _ratings(juror, made, real) if juror.answers == "scores" else [_apart(juror, made, real)]
 
     def _real(self, juror: Juror) -> list[Any]:
@@ -98,6 +97,17 @@ class Jury:
             self._reporter.stage(f"{juror.name} hears songs of the packs")
             self._heard[juror.command] = [juror.hear(together(song, self._rate, SECONDS)) for song in self._songs]
         return self._heard[juror.command]
+
+
+def _concerns(item: Item, juror: Juror) -> bool:
+    """Whether there is something to hear, and something to hold it against."""
+    if _first(item, MADE[juror.hears]) is None:
+        return False
+    if juror.answers == "text":
+        return bool(item.words) or "source" in item.sounds
+    if juror.captions:
+        return bool(item.caption)
+    return juror.hears == "song" or "reference" in item.sounds
 
 
 def _first(item: Item, names: Sequence[str]) -> str | None:
@@ -109,31 +119,27 @@ def _real_of(juror: Juror) -> str:
 
 
 def _likeness(
-    juror: Juror, made: Sequence[Floats], references: Sequence[Floats | None], sources: Sequence[Floats | None]
+    juror: Juror, made: Sequence[Floats], references: Sequence[Floats], sources: Sequence[Floats | None]
 ) -> list[Score]:
-    """Of the items that have a reference; whether they are nearer to it than to a source, of those that have one."""
-    there = [(a, b, c) for a, b, c in zip(made, references, sources, strict=True) if b is not None]
-    n = len(there)
-    strangers = [there[other(i, n)][1] for i in range(n)]
-    own = [_cosine(a, b) for a, b, _ in there]
-    others = [_cosine(a, b) for (a, _, _), b in zip(there, strangers, strict=True)] if n > 1 else []
+    """How like the reference, and whether it is nearer to that than to the source, of the items that have one."""
+    n = len(made)
+    own = [_cosine(one, reference) for one, reference in zip(made, references, strict=True)]
+    others = [_cosine(one, references[other(i, n)]) for i, one in enumerate(made) if n > 1]
     scores = [Score(f"{juror.name}_similarity_to_reference", mean(own), mean(others), "another reference")]
-    led = [i for i in range(n) if there[i][2] is not None]
-    if led:
-        left = [_cosine(there[i][0], there[i][2]) for i in led]
-        chance = nearer_share([others[i] for i in led], left) if others else None
-        share = nearer_share([own[i] for i in led], left)
+    left = {i: _cosine(made[i], source) for i, source in enumerate(sources) if source is not None}
+    if left:
+        share = nearer_share([own[i] for i in left], list(left.values()))
+        chance = nearer_share([others[i] for i in left], list(left.values())) if others else None
         scores.append(Score(f"{juror.name}_nearer_to_reference", share, chance, "another reference"))
     return scores
 
 
 def _fitting(juror: Juror, made: Sequence[Floats], captions: Sequence[str]) -> list[Score]:
-    """Of the items that have a caption: how well it suits them."""
-    there = [(vector, juror.read(caption)) for vector, caption in zip(made, captions, strict=True) if caption]
-    n = len(there)
-    right = mean(_cosine(vector, text) for vector, text in there)
-    wrong = mean(_cosine(there[i][0], there[other(i, n)][1]) for i in range(n) if n > 1)
-    return [Score(f"{juror.name}_similarity_to_caption", right, wrong, "the captions of other songs")] if there else []
+    """How well its caption suits each song."""
+    texts, n = [juror.read(caption) for caption in captions], len(made)
+    right = mean(_cosine(one, text) for one, text in zip(made, texts, strict=True))
+    wrong = mean(_cosine(one, texts[other(i, n)]) for i, one in enumerate(made) if n > 1)
+    return [Score(f"{juror.name}_similarity_to_caption", right, wrong, "the captions of other songs")]
 
 
 def _ratings(juror: Juror, made: Sequence[Mapping[str, float]], real: Sequence[Mapping[str, float]]) -> list[Score]:
@@ -171,8 +177,8 @@ def words(text: str) -> list[str]:
     return [word.replace("’", "'") for word in _WORD.findall(text.casefold())]
 
 
-def _cosine(one: Floats, other: Floats | None) -> float:
-    if other is None or one.shape != other.shape:
+def _cosine(one: Floats, other: Floats) -> float:
+    if one.shape != other.shape:
         raise ModelError("a judge gives vectors of different lengths")
     length = float(np.linalg.norm(one) * np.linalg.norm(other))
     return float(one @ other) / length if length else 0.0

@@ -89,8 +89,8 @@ def evaluate(
       unisinger evaluate --data packs/voices --out report \\
         --words models/judge/model.safetensors
       unisinger evaluate --data packs/voices --out report --only convert --items 4
-      unisinger evaluate --data packs/voices --out report --only song \
-        --judge "venv/bin/python examples/judges/wavlm.py weights/wavlm-base-plus-sv"
+      unisinger evaluate --data packs/voices --out report --only song \\
+        --judge "wavlm/bin/python examples/judges/wavlm.py weights/wavlm"
       unisinger evaluate --data packs/voices --out report --ablation runs/ablation
     """
     output.screen.json, output.screen.quiet = json, quiet
