@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from conftest import Ran
+from toy_pack import training_pack
+from unisinger_cli.audio import read
+from unisinger_cli.corpus.pack import write_pack
 from unisinger_cli.errors import ModelError
 from unisinger_cli.evaluation.words import Words, spoken
 from unisinger_cli.model.phoneme_recogniser import PhonemeRecogniser, RecogniserConfig, save_recogniser
@@ -62,3 +67,20 @@ def test_a_file_that_is_no_judge_is_named(tmp_path: Path, content: bytes) -> Non
         Words(path)
     with pytest.raises(ModelError, match=r"nothing\.safetensors"):
         Words(tmp_path / "nothing.safetensors")
+
+
+def test_train_judge(unisinger: Callable[..., Ran], tmp_path: Path) -> None:
+    """It learns from the train split alone, and its file tells how many of the others' phonemes it gets wrong."""
+    (tmp_path / "pack").mkdir()
+    training_pack(tmp_path / "pack")
+    command = "train", "judge", "--out", "judge", "--batch", "2", "--steps", "2", "--device", "cpu"
+    done = unisinger(*command, "--data", "pack")
+    assert done.code == 0, done.err
+    judge = Words(tmp_path / "judge" / "part.safetensors")
+    assert judge.about["clips"] == 3 and judge.about["valid"] == {}
+    wrong = [judge.rate(read(tmp_path / "pack" / "audio" / f"{name}.wav"), ["a", "s", "o"]) for name in ("t1", "u1")]
+    assert None not in wrong
+    assert judge.about["test"]["speech en"] == pytest.approx(sum(map(float, wrong)) / 2, abs=1e-4)
+    write_pack(tmp_path / "pack", [], {})
+    nothing = unisinger("train", "judge", "--out", "other", "--steps", "2", "--data", "pack")
+    assert nothing.code == 3 and "no recording" in nothing.err
