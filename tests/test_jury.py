@@ -189,9 +189,12 @@ def test_what_is_no_judge_is_refused(command: str, told: str) -> None:
     assert told in refused.value.message and "\n" not in refused.value.message
 
 
-def test_nothing_of_a_judge_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("kind", ["text", "deaf"])
+def test_nothing_of_a_judge_is_left(kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor of one that does not end when it is told to."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    with stand_in("text") as juror:
+    monkeypatch.setattr("unisinger_cli.backends.juror.GRACE", 0.5)
+    with stand_in(kind) as juror:
         juror.hear(tone(200.0))
         process = juror._process.pid
     assert not list(tmp_path.iterdir())

@@ -8,6 +8,7 @@ KIND is what it answers, or a way to go wrong.
 from __future__ import annotations
 
 import json
+import signal
 import sys
 import wave
 
@@ -41,7 +42,7 @@ def answer(kind: str, path: str) -> object:
         return {"frames": [bands(piece).tolist() for piece in np.array_split(samples, 20)]}
     if kind == "scores":
         return {"scores": {"level": float(np.abs(samples).max()), "seconds": len(samples) / RATE}}
-    if kind == "text":
+    if kind in ("text", "deaf"):
         return {"text": " ".join(NUMBERS[: round(len(samples) / RATE)]).capitalize() + "."}
     return WRONG[kind]
 
@@ -51,7 +52,7 @@ WRONG = {
     "nan": {"scores": {"beauty": float("nan")}},
     "other": {"opinion": "good"},
 }
-ANSWERS = {"ragged": "frames", "nan": "scores", "other": "scores", "garbage": "text", "dying": "text"}
+ANSWERS = {"ragged": "frames", "nan": "scores", "other": "scores", "garbage": "text", "dying": "text", "deaf": "text"}
 
 if __name__ == "__main__":
     hears, kind = sys.argv[1:]
@@ -60,6 +61,8 @@ if __name__ == "__main__":
     about = {"judge": f"stand-in-{kind}", "hears": hears, "answers": ANSWERS.get(kind, kind), "rate": RATE}
     if kind == "captions":
         about |= {"answers": "vector", "captions": True}
+    if kind == "deaf":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if kind == "unknown":
         about["answers"] = "a smile"
     say(about)
@@ -74,3 +77,5 @@ if __name__ == "__main__":
             say({"vector": bands(np.sin(2 * np.pi * hz * np.arange(RATE) / RATE)).tolist()})
         else:
             say(answer("vector" if kind == "captions" else kind, question["sound"]))
+    while kind == "deaf":
+        signal.pause()

@@ -35,6 +35,7 @@ from unisinger_cli.types import Audio, Floats
 HEARS = ("voice", "song")
 ANSWERS = ("vector", "frames", "scores", "text")
 RATES = (4000, 192000)  # Hz
+GRACE = 10.0  # s that a judge has to end in
 
 
 class Juror:
@@ -92,7 +93,11 @@ class Juror:
     def close(self) -> None:
         """End the process, and what it was lent."""
         self._process.terminate()
-        self._process.communicate()
+        try:
+            self._process.communicate(timeout=GRACE)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.communicate()
         self._tidy()
 
     def _tidy(self) -> None:
