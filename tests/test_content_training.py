@@ -18,7 +18,7 @@ DEBUG = PRESETS["debug"]
 HOP, SIZE = DEBUG.codec.hop, 6
 
 
-def data() -> ContentData:
+def data(often: tuple[float, float] = (1.0, 3.0)) -> ContentData:
     """Two clips of six seconds; the label of a frame is its place, modulo the inventory."""
     sounds = [
         say("sa si sa si sa si sa si sa si sa si", hz=hz, seed=i)[0].samples[0] for i, hz in enumerate((120.0, 210.0))
@@ -30,7 +30,7 @@ def data() -> ContentData:
     bank = AudioBank(samples, lengths.cumsum(0) - lengths, lengths, HOP)
     total = sum(frames)
     labels, hz = torch.arange(total) % len(DEBUG.phonemes), torch.full((total,), 150.0)
-    return ContentData(bank, labels, hz, torch.tensor([0, 1]), torch.tensor([1.0, 3.0]), DEBUG, SIZE)
+    return ContentData(bank, labels, hz, torch.tensor([0, 1]), torch.tensor(often), DEBUG, SIZE)
 
 
 def test_half_of_the_crops_are_heard_in_another_voice_as_well() -> None:
@@ -50,8 +50,9 @@ def test_half_of_the_crops_are_heard_in_another_voice_as_well() -> None:
 def test_clips_are_drawn_by_their_weights() -> None:
     torch.manual_seed(0)
     drawn = data()
-    share = torch.cat([drawn.draw()[3] for _ in range(40)]).float().mean()
-    assert share == pytest.approx(0.75, abs=0.12)
+    assert drawn.bank.choose(4000, drawn.weights).float().mean() == pytest.approx(0.75, abs=0.03)
+    for alone in (0, 1):
+        assert (data((1.0 - alone, float(alone))).draw()[3] == alone).all()
 
 
 def test_a_set_counts_by_the_square_root_of_its_length() -> None:
