@@ -181,9 +181,11 @@ def test_a_judge_that_fails_costs_nothing_but_its_own(part: Part, kind: str, tmp
         (f"{sys.executable} {STAND_INS / 'judge.py'} voice unknown", "a smile"),
         (f"{sys.executable} {STAND_INS / 'judge.py'} everything text", "everything"),
         (f"{sys.executable} -c 'print(1)'", "no JSON object"),
+        (f"{sys.executable} -c 'import os, time; os.close(1); time.sleep(99)'", "closed its output"),
     ],
 )
-def test_what_is_no_judge_is_refused(command: str, told: str) -> None:
+def test_what_is_no_judge_is_refused(command: str, told: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("unisinger_cli.backends.juror.GRACE", 3.0)
     with pytest.raises(ModelError) as refused:
         Juror(command)
     assert told in refused.value.message and "\n" not in refused.value.message

@@ -156,7 +156,10 @@ class Juror:
         return float(value)
 
     def _ended(self) -> ModelError:
-        code = self._process.wait()
+        try:
+            code = self._process.wait(GRACE)
+        except subprocess.TimeoutExpired:
+            return self._unfit("closed its output, and goes on")
         self._told.seek(0)
         last = self._told.read().strip().splitlines()[-1:] or ["it said nothing"]
         return self._unfit(f"ended with exit code {code}: {last[0][:200]}")
