@@ -48,7 +48,7 @@ def _laid_over(frames: Tensor, hop: int) -> Tensor:
     of zeros. (`torch.nn.functional.fold` does the same some ten times slower.)"""
     b, n, length = frames.shape
     each = -(-length // hop)  # hops that a frame lasts
-    frames = torch.nn.functional.pad(frames, (0, each * hop - length)).view(b, n, each, hop)
+    frames = F.pad(frames, (0, each * hop - length)).view(b, n, each, hop)
     total = frames.new_zeros(b, n + each - 1, hop)
     for i in range(each):
         total[:, i : i + n] += frames[:, :, i]
@@ -66,19 +66,16 @@ def from_mel(mel: Tensor) -> Tensor:
 
 
 def mel_filterbank(rate: int, n_fft: int, bands: int, low: float = 0.0, high: float | None = None) -> Tensor:
-    """Triangular filters on the HTK mel scale, each with unit sum -> [bands, n_fft/2+1], on the CPU.
-
-    They are so even where a network is laid out on the meta device to be filled from a file, which does not hold them.
-    """
+    """Triangular filters on the HTK mel scale, each with unit sum -> [bands, n_fft/2+1]."""
     high = rate / 2 if high is None else high
     first, last = to_mel(torch.tensor([low, high], dtype=torch.float64, device="cpu")).tolist()
-    edges = from_mel(torch.linspace(first, last, bands + 2, dtype=torch.float64, device="cpu"))
+    edges = from_mel(torch.linspace(first, last, bands + 2, dtype=torch.float64))
     # a triangle narrower than the bin spacing would be empty: give it at least one bin's width
     bin_width = rate / n_fft
     left = torch.minimum(edges[:-2], edges[1:-1] - bin_width)
     right = torch.maximum(edges[2:], edges[1:-1] + bin_width)
     centre = edges[1:-1]
-    bins = torch.arange(n_fft // 2 + 1, dtype=torch.float64, device="cpu") * bin_width
+    bins = torch.arange(n_fft // 2 + 1, dtype=torch.float64) * bin_width
     rising = (bins[None] - left[:, None]) / (centre - left)[:, None]
     falling = (right[:, None] - bins[None]) / (right - centre)[:, None]
     filters = torch.minimum(rising, falling).clamp_min(0)

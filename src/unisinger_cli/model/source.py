@@ -131,12 +131,10 @@ def smooth(power: Tensor, width: Tensor) -> Tensor:
 
 
 def band_weights(bands: int, bins: int, rate: int) -> Tensor:
-    """Interpolation from `bands` points, equally spaced in mel over 0..rate/2, to linear bins: [bands, bins], on the
-    CPU (as `mel_filterbank`)."""
-    mel = to_mel(torch.linspace(0, rate / 2, bins, dtype=torch.float64, device="cpu"))
+    """Interpolation from `bands` points, equally spaced in mel over 0..rate/2, to linear bins: [bands, bins]."""
+    mel = to_mel(torch.linspace(0, rate / 2, bins, dtype=torch.float64))
     at = mel / mel[-1] * (bands - 1)
-    points = torch.arange(bands, dtype=torch.float64, device="cpu")
-    return (1 - (at[None] - points[:, None]).abs()).clamp_min(0).float()
+    return (1 - (at[None] - torch.arange(bands, dtype=torch.float64)[:, None]).abs()).clamp_min(0).float()
 
 
 def minimum_phase(log_magnitude: Tensor) -> Tensor:

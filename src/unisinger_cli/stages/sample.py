@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 OVERLAP = 96  # latent frames shared by neighbouring windows, 2.2 s
 TOGETHER = 4  # windows in one pass of the network
-PREPARED = 64  # passes whose conditions are kept from one solver step to the next, 2 MiB each of the mini model
+PREPARED = 64  # passes whose conditions are kept for the next solver step; of the mini model each takes 3.5 MiB at most
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,9 @@ def sample(
 ) -> dict[str, Tape]:
     """Normalised latents [channels, frames] of each group of the condition.
 
-    Memory does not grow with the length: a solver step is a stream that takes latents in at one end and gives them out
-    at the other as soon as all windows over them were seen, and the steps are put one after the other.
+    Memory does not grow with the length, but for the conditions of up to PREPARED passes: a solver step is a stream
+    that takes latents in at one end and gives them out at the other as soon as all windows over them were seen, and the
+    steps are put one after the other.
     The noise comes from a CPU generator of its own, so that a seed means the same on every device.
     What is `known` is held, at every step, where the straight line from the noise to it has come (replacement, as in
     Song et al. 2021, arXiv 2011.13456, app. I.2), so that the rest grows out of it.
