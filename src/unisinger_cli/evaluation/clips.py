@@ -108,6 +108,16 @@ def choose_pairs(clips: Sequence[Clip], count: int, seed: int) -> list[Pair]:
     return pairs
 
 
+def songs_of(clips: Sequence[Clip]) -> list[Clip]:
+    """Those that have an accompaniment, in their order."""
+    return [clip for clip in clips if clip.accomp is not None]
+
+
+def mixed(clip: Clip, rate: int, seconds: float | None = None) -> Audio:
+    """A song's vocal and accompaniment, as `together` sums them up."""
+    return together([path for path in (clip.path, clip.accomp) if path is not None], rate, seconds)
+
+
 def together(paths: Sequence[Path], rate: int, seconds: float | None = None) -> Audio:
     """The recordings of one song, mono at `rate` Hz, summed up: as long as the shortest, at most `seconds`."""
     length = None if seconds is None else int(seconds * rate)

@@ -29,7 +29,7 @@ from unisinger_cli.audio import read
 from unisinger_cli.backends.juror import Juror
 from unisinger_cli.errors import ModelError
 from unisinger_cli.evaluation.bench import other
-from unisinger_cli.evaluation.clips import Clip, together
+from unisinger_cli.evaluation.clips import Clip, mixed, songs_of
 from unisinger_cli.evaluation.findings import Item, Part, Score, mean
 from unisinger_cli.evaluation.frechet import distance
 from unisinger_cli.evaluation.metrics import nearer_share
@@ -52,8 +52,7 @@ class Jury:
         self, jurors: Sequence[Juror], clips: Sequence[Clip], rate: int, out: Path, reporter: Reporter
     ) -> None:
         self._jurors, self._rate, self._out, self._reporter = jurors, rate, out, reporter
-        songs = [[clip.path, clip.accomp] for clip in clips if clip.accomp is not None]
-        self._songs = [[path for path in song if path is not None] for song in songs[:REAL]]
+        self._songs = songs_of(clips)[:REAL]
         self._heard: dict[str, list[Any]] = {}  # songs of the packs, by the command of who heard them
 
     def judge(self, part: Part) -> Part:
@@ -95,7 +94,7 @@ class Jury:
         """What it says of songs of the packs, asked once."""
         if juror.command not in self._heard:
             self._reporter.stage(f"{juror.name} hears songs of the packs")
-            self._heard[juror.command] = [juror.hear(together(song, self._rate, SECONDS)) for song in self._songs]
+            self._heard[juror.command] = [juror.hear(mixed(song, self._rate, SECONDS)) for song in self._songs]
         return self._heard[juror.command]
 
 

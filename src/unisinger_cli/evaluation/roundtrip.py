@@ -14,7 +14,7 @@ import numpy as np
 from unisinger_cli.audio import whole
 from unisinger_cli.errors import InputError
 from unisinger_cli.evaluation.bench import Bench, other
-from unisinger_cli.evaluation.clips import SINGING, Clip, sources, together
+from unisinger_cli.evaluation.clips import SINGING, Clip, songs_of, sources, together
 from unisinger_cli.evaluation.fidelity import level_errors, log_mel_l1, modulation, octaves
 from unisinger_cli.evaluation.findings import Item, Part, Score, mean
 from unisinger_cli.evaluation.spectra import griffin_lim
@@ -105,7 +105,7 @@ def baseline_codec(studio: Studio, path: Path) -> UniSinger:
 
 def _chosen(clips: Sequence[Clip], count: int, seed: int) -> list[tuple[str, Clip]]:
     """(class, clip); which voices they are does not depend on how many songs there are."""
-    songs = [clip for clip in clips if clip.accomp is not None]
+    songs = songs_of(clips)
     songs = [songs[i] for i in np.random.default_rng(seed).permutation(len(songs))[: -(-count // 4)]]
     voices = sources(clips, max(1, count - 2 * len(songs)), np.random.default_rng(seed))
     found = [("singing" if clip.kind in SINGING else "speech", clip) for clip in voices]

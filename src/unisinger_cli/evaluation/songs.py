@@ -14,7 +14,7 @@ from unisinger_cli.audio import loudness, mono, read, whole
 from unisinger_cli.corpus.songfile import caption
 from unisinger_cli.errors import UnisingerError
 from unisinger_cli.evaluation.bench import Bench, other, stacked
-from unisinger_cli.evaluation.clips import Clip, references, together
+from unisinger_cli.evaluation.clips import Clip, mixed, references, songs_of
 from unisinger_cli.evaluation.findings import Item, Part, Score, mean, recognised, wrong_words
 from unisinger_cli.evaluation.frechet import distance, embedding
 from unisinger_cli.evaluation.metrics import (
@@ -130,9 +130,8 @@ def _floor(bench: Bench, clips: Sequence[Clip]) -> float | None:
 def _frechet(bench: Bench, made: list[_Made], clips: Sequence[Clip]) -> Score:
     """How far the mixes are, as a collection, from songs of the packs that nothing was learned from."""
     real = []
-    for _, clip in bench.each("hearing songs", [clip for clip in clips if clip.accomp is not None][:REAL]):
-        assert clip.accomp is not None
-        real.append(embedding(together([clip.path, clip.accomp], bench.studio.rate)))
+    for _, clip in bench.each("hearing songs", songs_of(clips)[:REAL]):
+        real.append(embedding(mixed(clip, bench.studio.rate)))
     value = distance([one.mix for one in made], real)
     return Score("frechet_distance", value, distance(real[::2], real[1::2]), "two halves of the packs' songs")
 
