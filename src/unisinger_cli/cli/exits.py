@@ -78,6 +78,21 @@ def _stop(number: int, frame: FrameType | None) -> NoReturn:
     raise KeyboardInterrupt
 
 
+def _starved(error: BaseException) -> str | None:
+    """What was said when memory ran out; None if it did not. What failed for want of memory is often tried in another
+    way (soundfile looks for another libsndfile), and what is told at last is that this failed as well: so what an error
+    came up in the handling of counts too. torch is not imported here: its errors are known by name and wording."""
+    cause: BaseException | None = error
+    while cause is not None:
+        text = str(cause).splitlines()[0] if str(cause) else ""
+        if isinstance(cause, MemoryError) or type(cause).__name__ == "OutOfMemoryError":
+            return text
+        if any(part in text for part in _STARVED):
+            return text
+        cause = cause.__cause__ or cause.__context__
+    return None
+
+
 def explained(error: Exception) -> UnisingerError | None:
     """What the user can do something about, from whatever was raised; None for a bug."""
     if isinstance(error, UnisingerError):
@@ -87,11 +102,9 @@ def explained(error: Exception) -> UnisingerError | None:
         context = getattr(error, "ctx", None)
         return UsageError(" ".join(told().split()), "" if context is None else f"{context.command_path} --help")
     less = "give shorter input, close other programs, or use another --device"
-    text = str(error).splitlines()[0] if str(error) else ""
-    # torch is not imported here, so its errors are known by name and wording
-    name = type(error).__name__
-    if isinstance(error, MemoryError) or name == "OutOfMemoryError" or any(part in text for part in _STARVED):
-        return DeviceError(f"not enough memory{': ' + text if text else ''}", less)
+    starved = _starved(error)
+    if starved is not None:
+        return DeviceError(f"not enough memory{': ' + starved if starved else ''}", less)
     if isinstance(error, OSError):
         where = f" ({error.filename})" if error.filename else ""
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
