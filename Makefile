@@ -40,7 +40,7 @@ bench: .venv/.song ## set up, then show how long a song and a conversion take on
 
 # One thread for each of two processes: with more, they wait for each other for most of the time.
 test: lint ## set up, then run the linters and every test
-	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile
+	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 torture: .venv/.test ## kill batches, and throw random files at every reader, for half an hour
 	$(BIN)/pytest -m torture

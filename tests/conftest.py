@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,8 @@ from hypothesis import settings
 from unisinger_cli.types import Audio
 
 RATE = 44100
+LIMIT = 240.0  # s, of one run of the command
+SETTINGS = {"OMP_NUM_THREADS": "1", "COLUMNS": "100"}
 settings.register_profile("any machine", deadline=None)  # how long something takes is no property of it
 settings.load_profile("any machine")
 
@@ -66,20 +68,73 @@ class Ran:
         return data
 
 
+class Warm:
+    """Runs of the command in forks of one process (see `warm.py`)."""
+
+    def __init__(self, folder: Path) -> None:
+        self._streams = [folder / name for name in ("stdin", "stdout", "stderr")]
+        server = [sys.executable, Path(__file__).with_name("warm.py")]
+        pipe = subprocess.PIPE
+        self._server = subprocess.Popen(server, env={**os.environ, **SETTINGS}, stdin=pipe, stdout=pipe, text=True)
+
+    def run(self, arguments: list[str], folder: Path, environment: dict[str, str], stdin: str) -> Ran:
+        assert self._server.stdin and self._server.stdout
+        given, out, err = self._streams
+        given.write_text(stdin)
+        job = {
+            "arguments": arguments,
+            "folder": str(folder),
+            "environment": environment,
+            "streams": list(map(str, self._streams)),
+            "seconds": LIMIT,
+        }
+        self._server.stdin.write(json.dumps(job) + "\n")
+        self._server.stdin.flush()
+        code = int(self._server.stdout.readline())
+        return Ran(code, out.read_text(), err.read_text())
+
+    def close(self) -> None:
+        self._server.communicate()
+
+
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Warm]:
+    server = Warm(tmp_path_factory.mktemp("warm"))
+    yield server
+    server.close()
+
+
+Run = Callable[..., Ran]
+
+
 @pytest.fixture
-def unisinger(tmp_path: Path) -> Callable[..., Ran]:
-    """Run the command line in a process of its own, in `tmp_path`, as a user would."""
+def installed(tmp_path: Path) -> Run:
+    """The installed command in a process of its own, in `tmp_path`, as a user would run it."""
+    command = Path(sys.executable).with_name("unisinger")
 
     def run(*arguments: object, stdin: str | None = None, **environment: str) -> Ran:
         done = subprocess.run(
-            [sys.executable, "-m", "unisinger_cli", *map(str, arguments)],
+            [command, *map(str, arguments)],
             cwd=tmp_path,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "100", **environment},
+            env={**os.environ, **SETTINGS, **environment},
             input=stdin or "",
             capture_output=True,
             text=True,
-            timeout=240,
+            timeout=LIMIT,
         )
         return Ran(done.returncode, done.stdout, done.stderr)
+
+    return run
+
+
+@pytest.fixture
+def unisinger(tmp_path: Path, warm: Warm, installed: Run) -> Run:
+    """The same, but that torch and scipy are loaded already: for the many tests that ask about other things."""
+
+    def run(*arguments: object, stdin: str | None = None, **environment: str) -> Ran:
+        if any(name.startswith(("PYTHON", "OMP_")) for name in environment):  # what is read once, at the start
+            return installed(*arguments, stdin=stdin, **environment)
+        given = {**os.environ, **SETTINGS, **environment}
+        return warm.run(list(map(str, arguments)), tmp_path, given, stdin or "")
 
     return run

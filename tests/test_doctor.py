@@ -80,14 +80,14 @@ def test_dry_run_tells_and_writes_nothing(unisinger: Callable[..., Ran], tmp_pat
 
 
 @pytest.mark.parametrize("verb", ["song", "convert"])
-def test_dry_run_tells_the_memory_that_is_taken(unisinger: Callable[..., Ran], tmp_path: Path, verb: str) -> None:
+def test_dry_run_tells_the_memory_that_is_taken(installed: Callable[..., Ran], tmp_path: Path, verb: str) -> None:
     """By the bundled model; how long it takes is no property of the program alone."""
     (tmp_path / "words.txt").write_text("the morning comes\n")
     store(tmp_path / "voice.wav", sung(3.0).samples)
     given = ("--lyrics", "words.txt", "--bpm", "200") if verb == "song" else ("voice.wav", "--target", "voice.wav")
     flags = *given, "--steps", "1", "--threads", "1", "-o", "o.wav", "--json"
-    told = unisinger(verb, *flags, "--dry-run").json["memory_mib"]
-    assert told / 1.5 < unisinger(verb, *flags).json["peak_memory_mib"] < told * 1.5
+    told = installed(verb, *flags, "--dry-run").json["memory_mib"]
+    assert told / 1.5 < installed(verb, *flags).json["peak_memory_mib"] < told * 1.5
 
 
 def test_it_sings_a_line_and_tells_how_fast(unisinger: Run, tmp_path: Path) -> None:

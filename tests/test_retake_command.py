@@ -46,15 +46,15 @@ def test_command(unisinger: Run, tmp_path: Path) -> None:
     assert (changed.code, "has changed" in changed.err) == (3, True)
 
 
-def test_the_real_model_sings_a_line_again(unisinger: Run, tmp_path: Path) -> None:
+def test_the_real_model_sings_a_line_again(installed: Run, tmp_path: Path) -> None:
     (tmp_path / "lyrics.txt").write_text("the morning comes\nacross the sea\n")
-    assert unisinger("song", "--lyrics", "lyrics.txt", "--bpm", 120, "--steps", 4, "-o", "song.wav").code == 0
-    done = unisinger("retake", "song.json", "--line", 2, "-o", "new.wav")
+    assert installed("song", "--lyrics", "lyrics.txt", "--bpm", 120, "--steps", 4, "-o", "song.wav").code == 0
+    done = installed("retake", "song.json", "--line", 2, "-o", "new.wav")
     assert done.code == 0, done.err
     old, new = (
         soundfile.read(str(tmp_path / f"{name}.vocal.wav"), always_2d=True)[0][:, 0] for name in ("song", "new")
     )
-    first, second = unisinger("retake", "new.json", "--json").json["lines"]
+    first, second = installed("retake", "new.json", "--json").json["lines"]
     inside = slice(int(second["start"] * RATE), int(second["end"] * RATE))
     assert np.array_equal(old[: int(first["end"] * RATE)], new[: int(first["end"] * RATE)])
     assert not np.array_equal(old[inside], new[inside])

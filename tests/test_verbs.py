@@ -34,8 +34,8 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_song(unisinger: Run, place: Path) -> None:
-    done = unisinger("song", "--lyrics", "lyrics.txt", "--ref", "voice.wav", "-o", "my.song.wav", *DEBUG)
+def test_song(installed: Run, place: Path) -> None:
+    done = installed("song", "--lyrics", "lyrics.txt", "--ref", "voice.wav", "-o", "my.song.wav", *DEBUG)
     assert done.code == 0, done.err
     assert done.out == "my.song.wav\n"  # and nothing else
     assert "\r" not in done.err
@@ -81,11 +81,11 @@ CONVERSIONS: dict[str, list[object]] = {  # task 1, task 3, and a default name
 
 
 @pytest.mark.parametrize("name", CONVERSIONS)
-def test_convert(unisinger: Run, place: Path, name: str) -> None:
+def test_convert(installed: Run, place: Path, name: str) -> None:
     """A phone's recording (8 bit, 8 kHz, mono) and one of six channels are references, too."""
     store(place / "phone.wav", sung(1.2, rate=8000).samples, 8000, "PCM_U8")
     store(place / "six.wav", np.repeat(sung(1.2).samples, 6, axis=0))
-    done = unisinger("convert", "vocal.wav", *CONVERSIONS[name], *DEBUG)
+    done = installed("convert", "vocal.wav", *CONVERSIONS[name], *DEBUG)
     assert done.code == 0, done.err
     assert done.out == f"{name}.wav\n"
     sound = audio.read(place / f"{name}.wav")
