@@ -85,9 +85,8 @@ def _starved(error: BaseException) -> str | None:
     cause: BaseException | None = error
     while cause is not None:
         text = str(cause).splitlines()[0] if str(cause) else ""
-        if isinstance(cause, MemoryError) or type(cause).__name__ == "OutOfMemoryError":
-            return text
-        if any(part in text for part in _STARVED):
+        name = type(cause).__name__
+        if isinstance(cause, MemoryError) or name == "OutOfMemoryError" or any(part in text for part in _STARVED):
             return text
         cause = cause.__cause__ or cause.__context__
     return None
