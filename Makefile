@@ -38,7 +38,8 @@ bench: .venv/.song ## set up, then show how long a song and a conversion take on
 	@$(BIN)/unisinger convert --threads 2 $(EXAMPLES)/vocal.wav --target $(EXAMPLES)/reference.wav \
 		--force -o out/bench.converted.wav
 
-# One thread for each of two processes: with more, they wait for each other for most of the time.
+# One thread for each of two processes: with more, they wait for each other for most of the time. In the order of
+# their names: by number of tests, files of few long ones would come last, when one core has nothing to do.
 test: lint ## set up, then run the linters and every test
 	OMP_NUM_THREADS=1 $(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 

@@ -9,18 +9,16 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from conftest import Ran, store, sung
+from conftest import LIMIT, Ran, Run, store, sung
 from unisinger_cli.cli.commands.batch import _bytes, _workers
 from unisinger_cli.cli.jobs import MOST_BYTES, arguments
 from unisinger_cli.errors import UsageError
 
-Run = Callable[..., Ran]
 DEBUG = {"UNISINGER_CHECKPOINT": "debug", "UNISINGER_STEPS": "1"}
 
 
@@ -226,7 +224,7 @@ def test_two_batches_at_once_do_each_job_once(tmp_path: Path, place: Path) -> No
         subprocess.Popen(command, cwd=place, env={**os.environ, **DEBUG}, stdout=subprocess.PIPE, text=True)
         for _ in range(2)
     ]
-    told = [json.loads(run.communicate(timeout=240)[0]) for run in both]
+    told = [json.loads(run.communicate(timeout=LIMIT)[0]) for run in both]
     assert [run.returncode for run in both] == [0, 0]
     assert sum(one["done"] for one in told) == 4 and sum(one["skipped"] for one in told) == 4
 

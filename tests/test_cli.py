@@ -7,12 +7,11 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from conftest import Ran, store, sung
+from conftest import Ran, Run, store, sung
 from unisinger_cli import __version__, strict_json
 from unisinger_cli.cli import exits, options, output, settings
 from unisinger_cli.errors import (
@@ -26,7 +25,6 @@ from unisinger_cli.errors import (
 )
 from unisinger_cli.requests import SamplerConfig
 
-Run = Callable[..., Ran]
 COMMANDS = ["song", "convert", "separate", "transcribe", "voice", "models", "doctor", "prepare", "train"]
 
 

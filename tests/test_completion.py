@@ -5,18 +5,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from conftest import Ran
+from conftest import Run
 from unisinger_cli.cli.commands.styles import spoken
 from unisinger_cli.cli.completion import tag_names
 from unisinger_cli.notation.keys import read_key
 from unisinger_cli.stages import style
-
-Run = Callable[..., Ran]
 
 
 def ask(line: str, **environment: str) -> list[str]:

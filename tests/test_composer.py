@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
 
@@ -14,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
-from conftest import Ran
+from conftest import Run
 from test_compose import SONG, made, notes_of
 from test_corpus_scores import SIGNATURE, chord, musicxml, mxl, note, pop_zip
 from unisinger_cli.corpus import events as scores
@@ -28,7 +27,6 @@ from unisinger_cli.stages.melody import altered
 from unisinger_cli.training.composer import learn
 from unisinger_cli.types import Chord, SongPlan
 
-Run = Callable[..., Ran]
 TRAIN_COMPOSER = next(n for n in (f"Train {k}" for k in range(99)) if split_of_composer(n) == "train")
 TEST_COMPOSER = next(n for n in (f"Test {k}" for k in range(99)) if split_of_composer(n) == "test")
 LINE = [  # each syllable a quarter, a step up and a step down; a rest after eight of them

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from conftest import Ran, store, sung
+from conftest import Run, store, sung
 from unisinger_cli import __version__
 from unisinger_cli.cli.commands import doctor
-
-Run = Callable[..., Ran]
 
 
 def test_it_tells_what_a_bug_report_needs(unisinger: Run) -> None:
@@ -60,7 +57,7 @@ def test_a_broken_checkpoint_is_told_and_is_no_failure(unisinger: Run, tmp_path:
 
 
 @pytest.mark.parametrize("verb", ["song", "convert"])
-def test_dry_run_tells_and_writes_nothing(unisinger: Callable[..., Ran], tmp_path: Path, verb: str) -> None:
+def test_dry_run_tells_and_writes_nothing(unisinger: Run, tmp_path: Path, verb: str) -> None:
     (tmp_path / "words.txt").write_text("the morning comes across the sea\n")
     store(tmp_path / "voice.wav", sung(2.0).samples)
     given = ("--lyrics", "words.txt") if verb == "song" else ("voice.wav", "--target", "voice.wav")
@@ -80,7 +77,7 @@ def test_dry_run_tells_and_writes_nothing(unisinger: Callable[..., Ran], tmp_pat
 
 
 @pytest.mark.parametrize("verb", ["song", "convert"])
-def test_dry_run_tells_the_memory_that_is_taken(installed: Callable[..., Ran], tmp_path: Path, verb: str) -> None:
+def test_dry_run_tells_the_memory_that_is_taken(installed: Run, tmp_path: Path, verb: str) -> None:
     """By the bundled model; how long it takes is no property of the program alone."""
     (tmp_path / "words.txt").write_text("the morning comes\n")
     store(tmp_path / "voice.wav", sung(3.0).samples)

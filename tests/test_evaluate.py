@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from conftest import Ran, store, sung
+from conftest import Run, store, sung
 from test_evaluation import CHORDS, play
 from unisinger_cli.corpus.pack import write_pack
 from unisinger_cli.evaluation.clips import unheard_clips
@@ -54,7 +53,7 @@ def test_only_unheard_voices_are_taken(tmp_path: Path) -> None:
     assert {"test0a", "test2b", "made"} <= names
 
 
-def test_evaluate(unisinger: Callable[..., Ran], tmp_path: Path) -> None:
+def test_evaluate(unisinger: Run, tmp_path: Path) -> None:
     """All parts on the random model: what it makes is noise, and the scores must say so."""
     pytest.importorskip("resemblyzer")
     make_pack(tmp_path / "pack")
@@ -119,7 +118,7 @@ def test_evaluate(unisinger: Callable[..., Ran], tmp_path: Path) -> None:
     assert again.code == 3 and "--force" in again.err
 
 
-def test_evaluate_tells_what_is_missing(unisinger: Callable[..., Ran], tmp_path: Path) -> None:
+def test_evaluate_tells_what_is_missing(unisinger: Run, tmp_path: Path) -> None:
     (tmp_path / "hidden").mkdir()
     (tmp_path / "hidden" / "resemblyzer.py").write_text("raise ModuleNotFoundError(name='resemblyzer')\n")
     make_pack(tmp_path / "pack", speakers=1)

@@ -10,20 +10,18 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from conftest import RATE, Ran, store, sung
+from conftest import LIMIT, RATE, Ran, Run, store, sung
 from toys import tiny_demucs
 from unisinger_cli.audio import read
 from unisinger_cli.corpus.harvest import Harvest
 from unisinger_cli.corpus.wild import Settings, take_apart
 from unisinger_cli.training.features import ClipEncoder, load_features
 
-Run = Callable[..., Ran]
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 ENGINES = """
 import os, time
@@ -101,7 +99,7 @@ def done(songs: Path, engines: str, tmp_path_factory: pytest.TempPathFactory) ->
     """An undisturbed run in one process, and how it ended."""
     out = tmp_path_factory.mktemp("out") / "shards"
     run = prepare(songs, out, engines, "--workers", "1", "--json")
-    text, errors = run.communicate(timeout=240)
+    text, errors = run.communicate(timeout=LIMIT)
     return out, Ran(run.returncode, text, errors)
 
 
@@ -166,7 +164,7 @@ def test_killed_at_any_point_it_goes_on(songs: Path, engines: str, done: tuple[P
     assert len(list(out.glob("parts/*.json"))) < 10
     (out / "parts" / ".half.tar.1.part").write_bytes(b"what a killed process leaves")
     run = prepare(songs, out, engines, "--workers", "2")
-    errors = run.communicate(timeout=240)[1]
+    errors = run.communicate(timeout=LIMIT)[1]
     assert run.returncode == 7 and "are done already" in errors and "= kept" in errors
     assert digest(out) == digest(done[0])
 
@@ -228,6 +226,6 @@ def test_a_mix_goes_through_the_separator(tmp_path: Path) -> None:
 def test_ray_gives_the_same_shards(songs: Path, engines: str, done: tuple[Path, Ran], tmp_path: Path) -> None:
     pytest.importorskip("ray")
     run = prepare(songs, tmp_path / "shards", engines, "--workers", "3", "--ray", "local", HOME=str(tmp_path))
-    errors = run.communicate(timeout=240)[1]
+    errors = run.communicate(timeout=LIMIT)[1]
     assert run.returncode == 7, errors
     assert digest(tmp_path / "shards") == digest(done[0])

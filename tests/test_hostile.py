@@ -7,15 +7,13 @@ import pickle
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from conftest import Ran, store, sung
+from conftest import Ran, Run, store, sung
 
-Run = Callable[..., Ran]
 DEBUG = ("--checkpoint", "debug")
 LYRICS = "the morning comes\n"
 

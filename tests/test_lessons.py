@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from conftest import Ran
+from conftest import Run
 from toy_flow import awake_flow, made_clip
 from unisinger_cli.model.conditioning import Conditions
 from unisinger_cli.model.config import PRESETS
@@ -286,7 +285,7 @@ def test_a_file_that_is_no_listener_is_named(tmp_path: Path) -> None:
         Listener.load(tmp_path / "x.safetensors")
 
 
-def test_only_a_flow_takes_lessons(tmp_path: Path, unisinger: Callable[..., Ran]) -> None:
+def test_only_a_flow_takes_lessons(tmp_path: Path, unisinger: Run) -> None:
     (tmp_path / "x.safetensors").write_bytes(b"nothing")
     (tmp_path / "pack").mkdir()
     (tmp_path / "pack" / "index.jsonl").write_text("")

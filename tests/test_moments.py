@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from conftest import store, sung
+from conftest import LIMIT, store, sung
 from unisinger_cli.cli import exits
 from unisinger_cli.errors import DeviceError
 
@@ -41,7 +41,7 @@ def start(place: Path, *arguments: str, code: str = "pass", **given: Any) -> sub
 
 
 def ended(run: subprocess.Popen[str], code: int, *said: str) -> None:
-    _, err = run.communicate(timeout=240)
+    _, err = run.communicate(timeout=LIMIT)
     assert run.returncode == code, err
     assert "Traceback" not in err and "bug in unisinger" not in err
     if code:
@@ -102,7 +102,7 @@ def test_memory_for_a_library() -> None:
 def test_two_at_once(place: Path) -> None:
     """The later one is refused, and what lies there is all of one of them."""
     runs = [start(place, *SONG, "--force", "--seed", str(seed), "--json") for seed in (1, 2)]
-    codes = sorted([run.wait(timeout=240) for run in runs])
+    codes = sorted([run.wait(timeout=LIMIT) for run in runs])
     assert codes in ([0, 0], [0, 3])  # the first may have ended before the second began to write
     told = subprocess.run(
         [sys.executable, "-m", "unisinger_cli", "replay", "song.json", "--json"],
@@ -147,7 +147,7 @@ def test_nobody_listens(place: Path) -> None:
     os.close(read)
     run = start(place, *SONG, stdout=write)
     os.close(write)
-    _, err = run.communicate(timeout=240)
+    _, err = run.communicate(timeout=LIMIT)
     assert "Traceback" not in err
     assert set(NAMES) <= set(left(place))
 

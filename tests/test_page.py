@@ -6,7 +6,6 @@ import copy
 import json
 import re
 import zlib
-from collections.abc import Callable
 from datetime import date
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conftest import RATE, Ran, store, sung
+from conftest import RATE, Run, store, sung
 from unisinger_cli.audio import write
 from unisinger_cli.errors import InputError
 from unisinger_cli.pipeline import account, controls, page, pictures
@@ -188,7 +187,7 @@ def test_a_long_song_is_drawn_no_wider_than_a_browser_can_show() -> None:
     assert "only the first" not in page.page(told, {"vocal": sung(2.0)}, (), date(2026, 1, 2))
 
 
-def test_report_and_its_exit_codes(tmp_path: Path, unisinger: Callable[..., Ran]) -> None:
+def test_report_and_its_exit_codes(tmp_path: Path, unisinger: Run) -> None:
     put(tmp_path, a_receipt())
     done = unisinger("report", "s.vocal.wav")
     assert (done.code, done.out.strip()) == (0, "s.html")
@@ -198,7 +197,7 @@ def test_report_and_its_exit_codes(tmp_path: Path, unisinger: Callable[..., Ran]
     assert done.code == 3 and "Traceback" not in done.err and (tmp_path / "s.html").stat().st_size > 10_000
 
 
-def test_convert_writes_its_page_with_all_else(tmp_path: Path, unisinger: Callable[..., Ran]) -> None:
+def test_convert_writes_its_page_with_all_else(tmp_path: Path, unisinger: Run) -> None:
     write(tmp_path / "a.wav", sung(2.0))
     done = unisinger(
         *("convert", "a.wav", "--target", "a.wav", "--checkpoint", "debug", "--steps", 1, "--report", "-o", "o.wav")

@@ -5,19 +5,17 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from conftest import RATE, Ran, store, sung
+from conftest import RATE, Run, store, sung
 from notation_files import notes_of, plan_from, song
 from test_hostile import refused
 from unisinger_cli.audio import read
 from unisinger_cli.notation.write import encoded
 
-Run = Callable[..., Ran]
 DEBUG = ("--checkpoint", "debug", "--steps", "1")
 
 

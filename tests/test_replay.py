@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from conftest import Ran, store, sung
+from conftest import Run, store, sung
 from unisinger_cli.errors import InputError
 from unisinger_cli.pipeline.recall import recall
 
-Run = Callable[..., Ran]
 DEBUG = ("--checkpoint", "debug", "--steps", "1")
 
 

@@ -13,7 +13,7 @@ import pytest
 import soundfile
 import torch
 
-from conftest import RATE, Ran, store, sung
+from conftest import RATE, store, sung
 from unisinger_cli import audio
 from unisinger_cli.cli.checks import outputs
 from unisinger_cli.cli.commands.retake import numbers
@@ -31,7 +31,6 @@ from unisinger_cli.stages.clock import phoneme_spans
 from unisinger_cli.stages.sample import Known, sample
 from unisinger_cli.types import Condition
 
-Run = Callable[..., Ran]
 WORDS = "the morning comes\nacross the sea\nand I will sing\n"
 PARTS = ("", ".vocal", ".accomp")
 

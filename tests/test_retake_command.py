@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
-from conftest import RATE, Ran
-
-Run = Callable[..., Ran]
+from conftest import RATE, Run
 
 
 def test_command(unisinger: Run, tmp_path: Path) -> None:

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from conftest import Ran, store, sung
+from conftest import Run, store, sung
 from toys import tiny_demucs
 from unisinger_cli.audio import read, scaled, stereo, whole
 from unisinger_cli.backends import weights
 from unisinger_cli.errors import ModelError
 from unisinger_cli.stages.separate import accompaniment, choose_separator, is_mix, separate
 from unisinger_cli.types import Audio, Sound
-
-Run = Callable[..., Ran]
 
 
 class Half:

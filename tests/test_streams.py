@@ -9,15 +9,13 @@ import os
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from conftest import Ran, store, sung
+from conftest import LIMIT, Run, store, sung
 from unisinger_cli.cli import output
 
-Run = Callable[..., Ran]
 US = f"{shlex.quote(sys.executable)} -m unisinger_cli"
 DEBUG = {"UNISINGER_CHECKPOINT": "debug", "UNISINGER_STEPS": "1", "UNISINGER_THREADS": "1"}
 
@@ -31,7 +29,7 @@ def place(tmp_path: Path) -> Path:
 
 def shell(place: Path, line: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
     given = {**os.environ, **DEBUG, **environment}
-    return subprocess.run(["bash", "-c", line], cwd=place, env=given, capture_output=True, timeout=240)
+    return subprocess.run(["bash", "-c", line], cwd=place, env=given, capture_output=True, timeout=LIMIT)
 
 
 def test_closed_streams(place: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import RATE, Ran, store, sung
+from conftest import RATE, Run, store, sung
 from unisinger_cli.errors import UsageError
 from unisinger_cli.pipeline import produce as producing
 from unisinger_cli.pipeline.recall import done
@@ -23,7 +22,6 @@ from unisinger_cli.requests import Job, SamplerConfig, SongRequest
 from unisinger_cli.stages.sample import noise_seed
 from unisinger_cli.types import Result, Stems
 
-Run = Callable[..., Ran]
 GOOD: dict[str, float | None] = {
     "similarity_to_reference": 0.5,
     "pitch_correlation": 0.9,

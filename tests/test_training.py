@@ -7,7 +7,6 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
-from conftest import Ran
+from conftest import Run
 from toy_flow import conditions
 from toy_pack import training_pack
 from unisinger_cli.model.checkpoint import load_checkpoint
@@ -58,7 +57,7 @@ def log_of(folder: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
 
 
-def test_from_a_pack_to_a_song(pack: Path, tmp_path: Path, unisinger: Callable[..., Ran]) -> None:
+def test_from_a_pack_to_a_song(pack: Path, tmp_path: Path, unisinger: Run) -> None:
     codec = teach("codec", pack, tmp_path / "codec")
     better = teach("decoder", pack, tmp_path / "decoder", codec)
     content = teach("content", pack, tmp_path / "content", better)
@@ -118,7 +117,7 @@ def test_the_decoder_learns_and_its_latents_stay(pack: Path, tmp_path: Path) -> 
     assert "codec.decoder.periodic.weight" in changed
 
 
-def test_the_baseline_learns_from_spectra_alone(pack: Path, tmp_path: Path, unisinger: Callable[..., Ran]) -> None:
+def test_the_baseline_learns_from_spectra_alone(pack: Path, tmp_path: Path, unisinger: Run) -> None:
     """No harmonics, and no adversary to the end."""
     flags = "train", "codec", "--preset", "debug", "--data", pack, "--steps", "3", "--batch", "4", "--workers", "1"
     done = unisinger(*flags, "--plain", "--out", tmp_path / "plain", "--device", "cpu")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conftest import Ran, store, sung
+from conftest import Run, store, sung
 from toys import tiny_whisper
 from unisinger_cli.errors import InputError, ModelError
 from unisinger_cli.stages import transcribe as stage
 from unisinger_cli.stages.lyrics import read_lyrics
 from unisinger_cli.types import Audio, Floats
 
-Run = Callable[..., Ran]
 Lines = list[list[tuple[str, float, float]]]
 
 

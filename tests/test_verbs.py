@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from conftest import RATE, Ran, store, sung
+from conftest import RATE, Run, store, sung
 from unisinger_cli import audio
 
-Run = Callable[..., Ran]
 DEBUG = ("--checkpoint", "debug", "--steps", "1")
 FRAME = 1024  # samples
 

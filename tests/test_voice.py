@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,15 +11,13 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from conftest import Ran, store, sung
+from conftest import Run, store, sung
 from unisinger_cli.cli import output
 from unisinger_cli.cli.app import app
 from unisinger_cli.errors import InputError, ModelError, UsageError
 from unisinger_cli.pipeline import voices
 from unisinger_cli.pipeline.voicefile import Recording, Voice
 from unisinger_cli.types import Timbre
-
-Run = Callable[..., Ran]
 
 
 def saved(name: str = "anna", seed: int = 0, checkpoint: str = "c" * 64) -> Voice:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from conftest import Ran
+from conftest import Run
 from toy_pack import training_pack
 from unisinger_cli.audio import read
 from unisinger_cli.corpus.pack import write_pack
@@ -69,7 +68,7 @@ def test_a_file_that_is_no_judge_is_named(tmp_path: Path, content: bytes) -> Non
         Words(tmp_path / "nothing.safetensors")
 
 
-def test_train_judge(unisinger: Callable[..., Ran], tmp_path: Path) -> None:
+def test_train_judge(unisinger: Run, tmp_path: Path) -> None:
     """It learns from the train split alone, and its file tells how many of the others' phonemes it gets wrong."""
     (tmp_path / "pack").mkdir()
     training_pack(tmp_path / "pack")
