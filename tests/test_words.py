@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from conftest import Run
 from toy_pack import training_pack
@@ -83,3 +84,22 @@ def test_train_judge(unisinger: Run, tmp_path: Path) -> None:
     write_pack(tmp_path / "pack", [], {})
     nothing = unisinger("train", "judge", "--out", "other", "--steps", "2", "--data", "pack")
     assert nothing.code == 3 and "no recording" in nothing.err
+
+
+def test_a_judge_learns_on_from_where_it_was(unisinger: Run, judge: Path, tmp_path: Path) -> None:
+    (tmp_path / "pack").mkdir()
+    training_pack(tmp_path / "pack")
+    command = "train", "judge", "--data", "pack", "--batch", "2", "--steps", "2", "--device", "cpu"
+    done = unisinger(*command, "--out", "same", "--init", judge, "--rate", "0")
+    assert done.code == 0, done.err
+    before, same = load_file(judge), load_file(tmp_path / "same" / "part.safetensors")
+    assert set(same) == set(before) and all(torch.equal(same[name], before[name]) for name in before)
+    done = unisinger(*command, "--out", "on", "--init", judge)
+    assert done.code == 0, done.err
+    moved = load_file(tmp_path / "on" / "part.safetensors")
+    assert not torch.equal(moved["head.weight"], before["head.weight"])
+    assert (moved["head.weight"] - before["head.weight"]).abs().max() < 0.05  # a step or two away
+
+    (tmp_path / "no.safetensors").write_bytes(b"no judge")
+    stranger = unisinger(*command, "--out", "other", "--init", "no.safetensors")
+    assert stranger.code == 3 and "no.safetensors" in stranger.err, stranger.err

@@ -19,7 +19,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from unisinger_cli.model.phoneme_recogniser import PhonemeRecogniser, RecogniserConfig, save_recogniser, step_count
+from unisinger_cli.model.phoneme_recogniser import (
+    PhonemeRecogniser,
+    RecogniserConfig,
+    load_recogniser,
+    save_recogniser,
+    step_count,
+)
 from unisinger_cli.stages.align import edits
 from unisinger_cli.training import loop
 from unisinger_cli.training.content import change_speed
@@ -173,6 +179,7 @@ def error_rates(network: PhonemeRecogniser, rows: list[tuple[Path, Row]], worker
 def train_recogniser(
     packs: list[Path],
     out: Path,
+    init: list[Path],
     *,
     seconds: float | None,
     steps: int | None,
@@ -185,15 +192,22 @@ def train_recogniser(
     report: Callable[[str], None],
     config: RecogniserConfig | None = None,
 ) -> None:
-    """Train on the train split of `packs`, then write `out/part.safetensors` with the error rates of the valid and
-    test splits in its header. Raises ValueError where no real recording with text is in the packs."""
+    """Train on the train split of `packs`, on from the judge in the last file of `init` where there is one, then write
+    `out/part.safetensors` with the error rates of the valid and test splits in its header. Raises ValueError where no
+    real recording with text is in the packs, or no judge in a file."""
     where = loop.pick_device(device)
     torch.manual_seed(seed)
     torch.set_float32_matmul_precision("high")
     rows = transcribed(packs, "train")
     if not rows:
         raise ValueError(f"{packs[0]} has no recording with phonemes")
-    network = PhonemeRecogniser(RecogniserConfig() if config is None else config).to(where)
+    network = PhonemeRecogniser(RecogniserConfig() if config is None else config)
+    for path in init:
+        try:
+            network = load_recogniser(path)[0].train().requires_grad_(True)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from error
+    network.to(where)
     bank = load_audio([f / r["vocal"] for f, r in rows], network.config.rate, network.config.hop, where, workers)
     clips = _Clips([row for _, row in rows], bank, network.config, BATCH if batch is None else batch)
     minutes = float(clips.seconds.sum()) / 60

@@ -201,6 +201,7 @@ def train(
             recogniser.train_recogniser(
                 packs,
                 out,
+                files,
                 seconds=seconds,
                 steps=steps,
                 batch=batch,
