@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from conftest import Run
-from toy_flow import awake_flow, made_clip
+from toy_flow import CHANNELS, awake_flow, made_clip
 from unisinger_cli.model.conditioning import Conditions
 from unisinger_cli.model.config import PRESETS
 from unisinger_cli.model.flow import draw_times
@@ -40,16 +40,18 @@ def singers(size: int, kind: str = "speech") -> FlowData:
     for number, (name, hz) in enumerate(SINGERS.items()):
         row, tensors = made_clip(name, torch.randn(3, CONFIG.timbre.dim), 4 * FRAMES)
         said = torch.arange(4 * FRAMES) // 20 % 2
-        own = torch.zeros(64)
+        own = torch.zeros(CHANNELS)
         own[10 + number] = 90.0
-        tensors["vocal"] = (10 * torch.randn(4 * FRAMES, 64) + own + 40 * said[:, None]).clamp(-127, 127).to(torch.int8)
+        tensors["vocal"] = (
+            (10 * torch.randn(4 * FRAMES, CHANNELS) + own + 40 * said[:, None]).clamp(-127, 127).to(torch.int8)
+        )
         tensors["phonemes"] = (3 + said).to(torch.int8)
         tensors["content"] = (said + torch.zeros(1 + len(OTHERS), 1)).to(torch.int16)
         tensors["hz"] = torch.full((4 * FRAMES,), hz, dtype=torch.float16)
         tags = [kind if kind == "speech" else "singing", "female" if name == "anna" else "male"]
         clips.append((row | {"kind": kind, "tags": tags}, tensors))
     silence = {
-        "vocal": torch.zeros(1, 64, dtype=torch.int8),
+        "vocal": torch.zeros(1, CHANNELS, dtype=torch.int8),
         "content": torch.zeros(1 + len(OTHERS), 1, dtype=torch.int16),
     }
     data = FlowData(clips, silence, CONFIG, torch.device("cpu"), size, SoundTable(CONFIG))
@@ -60,7 +62,7 @@ def singers(size: int, kind: str = "speech") -> FlowData:
 def listening(data: FlowData, steps: int = 40) -> Listener:
     """A listener who knows these singers."""
     torch.manual_seed(0)
-    listener = Listener(64, len(CONFIG.phonemes), CODES, list(data.references.speaker_id))
+    listener = Listener(CHANNELS, len(CONFIG.phonemes), CODES, list(data.references.speaker_id))
     loss = ListenerLoss(listener, data)
     optimiser = torch.optim.AdamW(listener.parameters(), 1e-3)
     for _ in range(steps):
@@ -79,7 +81,7 @@ def listener() -> Listener:
 def test_another_sings_where_he_lies(kind: str) -> None:
     data = singers(64, kind)
     batch = data.draw()
-    listener = Listener(64, len(CONFIG.phonemes), CODES, list(SINGERS))
+    listener = Listener(CHANNELS, len(CONFIG.phonemes), CODES, list(SINGERS))
     asked, singer = Lessons(awake_flow(CONFIG), data, listener).ask(batch)
     assert set(singer.tolist()) == {0, 1, 2}
     there = asked.moments_there[:, 0]
@@ -115,7 +117,7 @@ def test_a_listener_is_the_same_from_its_file(tmp_path: Path) -> None:
     listener = listening(singers(8), steps=2)
     listener.save(tmp_path / "part.safetensors", {})
     again = Listener.load(tmp_path / "part.safetensors")
-    latents = torch.randn(2, FRAMES, 64)
+    latents = torch.randn(2, FRAMES, CHANNELS)
     told, once_more = (vars(each(latents, VOICED, SAME.expand(2, -1))) for each in (listener, again))
     for name, logits in told.items():
         assert torch.equal(logits, once_more[name])
@@ -125,7 +127,7 @@ def test_a_listener_is_the_same_from_its_file(tmp_path: Path) -> None:
 
 def test_a_margin_asks_more_of_the_own_voice_alone() -> None:
     listener = listening(singers(8), steps=2)
-    latents, who = torch.randn(3, FRAMES, 64), torch.tensor([0, 1, 2])
+    latents, who = torch.randn(3, FRAMES, CHANNELS), torch.tensor([0, 1, 2])
     given = latents, VOICED, SAME.expand(3, -1)
     plain, strict = listener(*given).voices, listener(*given, who, 0.2).voices
     mine = torch.eye(3, dtype=torch.bool)
@@ -135,7 +137,7 @@ def test_a_margin_asks_more_of_the_own_voice_alone() -> None:
 def test_a_voice_is_its_colour_and_not_how_it_moves() -> None:
     """Of the same sounds in another order words change, and the voice but for where they meet."""
     listener = listening(singers(8), steps=2)
-    latents = torch.randn(4, FRAMES, 64)
+    latents = torch.randn(4, FRAMES, CHANNELS)
     codes = torch.randint(CODES, (4, FRAMES))
     told = listener(latents, VOICED, codes)
     turned = listener(latents.roll(FRAMES // 2, 1), VOICED, codes.roll(FRAMES // 2, 1))
@@ -252,7 +254,7 @@ def test_a_flow_learns_to_sing_as_another(listener: Listener, tmp_path: Path) ->
 
 def test_lessons_have_a_learning_rate_of_their_own() -> None:
     data = singers(4)
-    lessons = Lessons(awake_flow(CONFIG), data, Listener(64, len(CONFIG.phonemes), CODES, list(SINGERS)))
+    lessons = Lessons(awake_flow(CONFIG), data, Listener(CHANNELS, len(CONFIG.phonemes), CODES, list(SINGERS)))
     trainee = FlowTrainee(lessons.flow, data, 2e-3, lessons=lessons, lesson_rate=0.05)
     assert {phase.name: phase.rate for phase in trainee.phases(0.5)} == pytest.approx(
         {"flow": 2e-3, "lessons": 1e-4, "critic": 1e-3}
@@ -262,7 +264,7 @@ def test_lessons_have_a_learning_rate_of_their_own() -> None:
 def test_an_accompaniment_is_not_taught_by_what_is_heard_of_a_voice() -> None:
     data = singers(4)
     flow = awake_flow(CONFIG)
-    lessons = Lessons(flow, data, Listener(64, len(CONFIG.phonemes), CODES, list(SINGERS)))
+    lessons = Lessons(flow, data, Listener(CHANNELS, len(CONFIG.phonemes), CODES, list(SINGERS)))
     told: list[torch.Tensor] = []  # velocities of each step
     flow.network.register_forward_hook(lambda _, __, found: told.append(found) or found.retain_grad())
     lessons.sing(lessons.ask(data.draw())[0].crop(0, FRAMES))[:, 0].square().sum().backward()
@@ -274,7 +276,7 @@ def test_an_accompaniment_is_not_taught_by_what_is_heard_of_a_voice() -> None:
 
 def test_a_listener_of_other_voices_is_refused() -> None:
     data = singers(4)
-    stranger = Listener(64, len(CONFIG.phonemes), CODES, ["anna", "bert"])
+    stranger = Listener(CHANNELS, len(CONFIG.phonemes), CODES, ["anna", "bert"])
     with pytest.raises(ValueError, match="carl"):
         Lessons(awake_flow(CONFIG), data, stranger)
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from toy_flow import awake_flow, conditions
+from toy_flow import CHANNELS, awake_flow, conditions
 from unisinger_cli.audio import whole
 from unisinger_cli.model.blocks import JointBlock
 from unisinger_cli.model.checkpoint import load_checkpoint, quantise_rows, save_checkpoint
@@ -88,7 +88,7 @@ def test_fresh_attention_looks_at_its_own_time() -> None:
 def test_a_masked_modality_has_no_effect(flow: Flow, task: int) -> None:
     """The mask table holds: what a task must not see changes nothing, what it sees changes the velocity."""
     torch.manual_seed(0)
-    latent, c, other = torch.randn(1, 2, 32, 64), conditions(1, 32, task), conditions(1, 32, task, seed=9)
+    latent, c, other = torch.randn(1, 2, 32, CHANNELS), conditions(1, 32, task), conditions(1, 32, task, seed=9)
     mask = MASKS[task]
     plain = flow.velocity(latent, 0.3, c)
     seen = {"phonemes": mask.phoneme, "content": mask.semantic, "tags": mask.instruct}
@@ -99,7 +99,7 @@ def test_a_masked_modality_has_no_effect(flow: Flow, task: int) -> None:
 
 
 def test_absent_group_is_not_looked_at(flow: Flow) -> None:
-    latent, c = torch.randn(1, 2, 32, 64), conditions(1, 32, task=1)
+    latent, c = torch.randn(1, 2, 32, CHANNELS), conditions(1, 32, task=1)
     changed = latent.clone()
     changed[:, 1] += 1
     assert torch.equal(flow.velocity(latent, 0.5, c)[:, 0], flow.velocity(changed, 0.5, c)[:, 0])
@@ -107,7 +107,7 @@ def test_absent_group_is_not_looked_at(flow: Flow) -> None:
 
 def test_guidance_scales(flow: Flow) -> None:
     """1 is the plain field; 0 takes the condition out; in between lies on the line through both."""
-    latent, c = torch.randn(1, 2, 32, 64), conditions(1, 32)
+    latent, c = torch.randn(1, 2, 32, CHANNELS), conditions(1, 32)
     plain = flow.velocity(latent, 0.5, c)
     assert torch.equal(flow.velocity(latent, 0.5, c, [(c.without("speaker_on"), (1.0, 1.0))]), plain)
     without = flow.velocity(latent, 0.5, c.map({"speaker_on": torch.zeros(1, dtype=torch.bool)}))
@@ -120,7 +120,7 @@ def test_guidance_scales(flow: Flow) -> None:
 
 
 def test_batch_equals_single(flow: Flow) -> None:
-    latent, c = torch.randn(3, 2, 32, 64), conditions(3, 32)
+    latent, c = torch.randn(3, 2, 32, CHANNELS), conditions(3, 32)
     whole = flow.velocity(latent, 0.5, c, [(c.without("phoneme_on"), (2.0, 1.5))])
     for i in range(3):
         one = Conditions(**{name: value[i : i + 1] for name, value in c.__dict__.items()})
@@ -150,7 +150,7 @@ def test_most_is_learned_in_the_middle_and_enough_at_the_beginning() -> None:
 def test_untrained_flow_loss_is_that_of_predicting_nothing() -> None:
     """The output layer starts at zero: the loss is E|data - noise|^2 = 1 + E|data|^2, in present groups only."""
     torch.manual_seed(0)
-    data = torch.randn(4, 2, 64, 64)
+    data = torch.randn(4, 2, 64, CHANNELS)
     loss = UniSinger.random(DEBUG).flow.loss(data, conditions(4, 64, task=1))
     assert loss[:, 0].mean().item() == pytest.approx(2.0, abs=0.1)
     assert (loss[:, 1] == 0).all()
@@ -165,7 +165,7 @@ def test_pitch_features_tell_octaves_and_voicing() -> None:
 def test_decoding_in_stretches_equals_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     model = UniSinger.random(DEBUG)
     model.codec.decoder.expect_harmonics()
-    latents = np.random.default_rng(0).standard_normal((150, 64), dtype=np.float32)
+    latents = np.random.default_rng(0).standard_normal((150, CHANNELS), dtype=np.float32)
     hz = np.where(np.arange(len(latents)) % 50 < 40, 150.0, 0.0).astype(np.float32)
     for pitch in (None, hz):
         monkeypatch.setattr("unisinger_cli.stages.decode.STRETCH", 1024)
@@ -186,7 +186,7 @@ def test_errors_of_frames_that_are_not_learned_do_not_count() -> None:
     flow = UniSinger.random(
         DEBUG
     ).flow  # untrained, it predicts nothing, and the loss is that of the data and the noise
-    data = torch.zeros(3, 2, 64, 64)
+    data = torch.zeros(3, 2, 64, CHANNELS)
     data[:, :, 32:] = 10.0
     learned = torch.zeros(3, 64, dtype=torch.bool)
     learned[0, :32] = learned[1, 32:] = True

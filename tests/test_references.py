@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from toy_flow import made_clip
+from toy_flow import CHANNELS, made_clip
 from unisinger_cli.model.config import PRESETS
 from unisinger_cli.model.sounds import SoundTable
 from unisinger_cli.training.features import LATENT_STEP
@@ -17,7 +17,7 @@ def of_clips(
     clips: list[tuple[dict[str, object], dict[str, torch.Tensor]]], sounds: SoundTable | None = None
 ) -> References:
     """References of clips that follow each other from frame 1 on."""
-    vocal = torch.cat([torch.zeros(1, 64, dtype=torch.int8), *(t["vocal"] for _, t in clips)])
+    vocal = torch.cat([torch.zeros(1, CHANNELS, dtype=torch.int8), *(t["vocal"] for _, t in clips)])
     codes = torch.cat([torch.zeros(1, dtype=torch.int16), *(t["content"][0] for _, t in clips)])
     lengths = [len(t["vocal"]) for _, t in clips]
     starts = [1 + sum(lengths[:i]) for i in range(len(clips))]
@@ -38,7 +38,7 @@ def counting(
 ) -> tuple[dict[str, object], dict[str, torch.Tensor]]:
     """A clip whose latents tell in channel 0 which thirty frames they are of, and in channel 1 whose."""
     row, tensors = made_clip(name, torch.eye(stretches, CONFIG.timbre.dim), frames)
-    tensors["vocal"] = torch.full((frames, 64), level, dtype=torch.int8)
+    tensors["vocal"] = torch.full((frames, CHANNELS), level, dtype=torch.int8)
     tensors["vocal"][:, 0] = (torch.arange(frames) // 30).to(torch.int8)
     tensors["content"] = torch.full_like(tensors["content"], 3)
     return row, tensors

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from conftest import Run
-from toy_flow import conditions
+from toy_flow import CHANNELS, conditions
 from toy_pack import training_pack
 from unisinger_cli.model.checkpoint import load_checkpoint
 from unisinger_cli.model.config import PRESETS
@@ -235,7 +235,7 @@ def test_a_trained_flow_grows_without_forgetting(tmp_path: Path) -> None:
     grown = UniSinger.random(deeper)
     assert load_parts(grown, [tmp_path / "flow.safetensors"]) == ["flow"]
     load_parts(small, [tmp_path / "flow.safetensors"])  # both in half precision
-    latent = torch.randn(2, 2, 32, 64, generator=torch.Generator().manual_seed(0))
+    latent = torch.randn(2, 2, 32, CHANNELS, generator=torch.Generator().manual_seed(0))
     c = conditions(2, 32)
     torch.testing.assert_close(grown.flow.velocity(latent, 0.3, c), small.flow.velocity(latent, 0.3, c))
     save_part(grown, "flow", tmp_path / "grown.safetensors", {})

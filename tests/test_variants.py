@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 
-from toy_flow import awake_flow, conditions, made_clip
+from toy_flow import CHANNELS, awake_flow, conditions, made_clip
 from unisinger_cli.model.checkpoint import load_checkpoint, save_checkpoint
 from unisinger_cli.model.conditioning import MASKS
 from unisinger_cli.model.config import PRESETS, ModelConfig
@@ -35,7 +35,7 @@ def test_a_variant_sees_what_it_should(name: str, task: int) -> None:
     config = VARIANTS[name].of(DEBUG)
     flow, mask = awake_flow(config), MASKS[task]
     c, other = (conditions(1, 32, task, seed, config) for seed in (0, 9))
-    latent = torch.randn(1, 2, 32, 64, generator=torch.Generator().manual_seed(0))
+    latent = torch.randn(1, 2, 32, CHANNELS, generator=torch.Generator().manual_seed(0))
     plain = flow.velocity(latent, 0.3, c)
     everything = name == "no-masks"
     seen = {"phonemes": mask.phoneme, "content": mask.semantic, "tags": mask.instruct}
@@ -52,7 +52,7 @@ def test_batches_show_what_a_clip_has(masked: bool) -> None:
     clips = [made_clip(name, torch.randn(3, config.timbre.dim)) for name in ("a", "b")]
     clips[1] = ({**clips[1][0], "phonemes": None}, clips[1][1])
     silence = {
-        "vocal": torch.zeros(1, 64, dtype=torch.int8),
+        "vocal": torch.zeros(1, CHANNELS, dtype=torch.int8),
         "content": torch.zeros(1 + len(OTHERS), 1, dtype=torch.int16),
     }
     data = FlowData(clips, silence, config, torch.device("cpu"), size=400, sounds=SoundTable(config))
@@ -114,7 +114,7 @@ def test_songs_and_conversions_share_no_map_of_a_voice(tasks: tuple[int, ...]) -
         for voiced in (True, False):  # a dropped voice trains the null
             c = conditions(2, 32, task, config=config)
             c = c.map({"speaker_on": c.speaker_on & voiced})
-            flow.loss(torch.randn(2, 2, 32, 64), c).sum().backward()
+            flow.loss(torch.randn(2, 2, 32, CHANNELS), c).sum().backward()
     for name in VOICE_MAPS:
         songs, conversions = flow.network.get_parameter(name).grad.chunk(2)
         mine, foreign = (songs, conversions) if tasks == SONGS else (conversions, songs)
@@ -127,7 +127,7 @@ def test_songs_and_conversions_share_no_map_of_a_voice(tasks: tuple[int, ...]) -
 def test_another_space_is_another_voice() -> None:
     """Changing conversion's maps leaves songs as they are."""
     config = VARIANTS["two-spaces"].of(DEBUG)
-    flow, latent = awake_flow(config), torch.randn(1, 2, 32, 64, generator=torch.Generator().manual_seed(0))
+    flow, latent = awake_flow(config), torch.randn(1, 2, 32, CHANNELS, generator=torch.Generator().manual_seed(0))
     before = [flow.velocity(latent, 0.3, conditions(1, 32, task, config=config)) for task in range(4)]
     with torch.no_grad():
         for name in VOICE_MAPS:

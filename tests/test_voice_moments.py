@@ -12,7 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from toy_flow import awake_flow, conditions
+from toy_flow import CHANNELS, awake_flow, conditions
 from unisinger_cli.errors import InputError
 from unisinger_cli.model.config import PRESETS
 from unisinger_cli.model.moments import MomentAttention, MomentMemory
@@ -56,7 +56,7 @@ def test_attention_is_a_weighted_mean_of_the_moments_that_are_there() -> None:
 def test_the_order_of_moments_tells_nothing_and_what_they_are_does(task: int) -> None:
     network = awake_flow(CONFIG).network.eval()
     c = conditions(2, 32, task=task)
-    latent, t = torch.randn(2, 2, 32, 64), torch.full((2,), 0.4)
+    latent, t = torch.randn(2, 2, 32, CHANNELS), torch.full((2,), 0.4)
     order = torch.randperm(CONFIG.flow.moments)
     names = ("moments", "moment_codes", "moments_there")
     with torch.inference_mode():
@@ -73,7 +73,7 @@ def test_without_a_voice_nothing_of_it_is_heard() -> None:
     network = awake_flow(CONFIG).network.eval()
     c = conditions(1, 32, task=2)
     off = c.map({"speaker_on": torch.zeros(1, dtype=torch.bool)})
-    latent, t = torch.randn(1, 2, 32, 64), torch.full((1,), 0.4)
+    latent, t = torch.randn(1, 2, 32, CHANNELS), torch.full((1,), 0.4)
     with torch.inference_mode():
         torch.testing.assert_close(network(latent, t, off), network(latent, t, off.map({"moments": c.moments + 1})))
 
@@ -120,10 +120,10 @@ def test_a_voice_file_keeps_moments_to_the_bit(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "moments",
     [
-        Moments(np.full((3, 64), np.nan, dtype=np.float32), np.zeros(3, dtype=np.int64)),
-        Moments(np.full((3, 64), 1e9, dtype=np.float32), np.zeros(3, dtype=np.int64)),
-        Moments(np.zeros((3, 64), dtype=np.float32), np.zeros(4, dtype=np.int64)),
-        Moments(np.zeros((3, 64), dtype=np.float32), np.full(3, -1, dtype=np.int64)),
+        Moments(np.full((3, CHANNELS), np.nan, dtype=np.float32), np.zeros(3, dtype=np.int64)),
+        Moments(np.full((3, CHANNELS), 1e9, dtype=np.float32), np.zeros(3, dtype=np.int64)),
+        Moments(np.zeros((3, CHANNELS), dtype=np.float32), np.zeros(4, dtype=np.int64)),
+        Moments(np.zeros((3, CHANNELS), dtype=np.float32), np.full(3, -1, dtype=np.int64)),
         Moments(np.zeros((5000, 8), dtype=np.float32), np.zeros(5000, dtype=np.int64)),
     ],
     ids=["nan", "huge", "other length", "negative code", "too many"],

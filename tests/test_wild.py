@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import RATE, store, sung
+from toy_flow import CHANNELS
 from toys import killed_by_three, refused
 from unisinger_cli.audio import read
 from unisinger_cli.audio.snr import snr
@@ -243,7 +244,8 @@ def test_a_song_becomes_samples(tmp_path: Path) -> None:
     assert set(row["tags"]) >= {"singing", "fullband"} and "major" in row["tags"]
     frames = len(arrays["hz"])
     assert frames == -int(-row["seconds"] * RATE // 1024)
-    assert arrays["vocal"].shape == arrays["accomp"].shape == (frames, 64) and arrays["content"].shape[1] == frames
+    assert arrays["vocal"].shape == arrays["accomp"].shape == (frames, CHANNELS)
+    assert arrays["content"].shape[1] == frames
     assert (arrays["phonemes"] >= 0).mean() > 0.9 and (arrays["hz"] > 0).mean() > 0.3
     split = Tools(Half(voice), [Ears("one", "two"), Ears("three", "four", "five")], encoder)
     nothing = samples_of(path, "a/song.flac", "song", SETTINGS, split)

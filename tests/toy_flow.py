@@ -10,6 +10,7 @@ from unisinger_cli.model.flow import Flow
 from unisinger_cli.model.unisinger import UniSinger
 from unisinger_cli.training.features import OTHERS
 
+CHANNELS = PRESETS["debug"].codec.channels  # of a latent
 ROW = {
     "id": "x",
     "kind": "speech",
@@ -70,7 +71,7 @@ def made_clip(
 ) -> tuple[dict[str, object], dict[str, torch.Tensor]]:
     """A row and its features, of a speaker with these timbre vectors."""
     tensors = {
-        "vocal": torch.zeros(frames, 64, dtype=torch.int8),
+        "vocal": torch.zeros(frames, CHANNELS, dtype=torch.int8),
         "accomp": torch.zeros(0, dtype=torch.int8),
         "content": torch.zeros(1 + len(OTHERS), frames, dtype=torch.int16),
         "timbre": vectors.half(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -88,15 +88,23 @@ def run(bench: Bench, clips: Sequence[Clip], count: int) -> Part:
 
 
 def baseline_codec(studio: Studio, path: Path) -> UniSinger:
-    """A model with the codec of a part file, or of a checkpoint, of the sizes of the studio's. Raises InputError where
-    there is none in it."""
+    """A model with the codec of a part file, or of a checkpoint, of the sizes of the studio's, with levels or without.
+    Raises InputError where there is none in it."""
+    from safetensors import SafetensorError, safe_open
+
     from unisinger_cli.model.unisinger import UniSinger
     from unisinger_cli.training.parts import load_parts
 
-    model = UniSinger.random(studio.config)
+    config = studio.config
     try:
+        with safe_open(path, "pt") as handle:
+            names = set(handle.keys())
+            channels = handle.get_slice("codec.latent_mean").get_shape()[0] if "codec.latent_mean" in names else 0
+        if channels == config.codec.without_levels().channels:
+            config = replace(config, codec=config.codec.without_levels())
+        model = UniSinger.random(config)
         parts = load_parts(model, [path])
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise InputError(f"the baseline cannot be read: {error}") from error
     if "codec" not in parts:
         raise InputError(f"{path} holds no codec", "unisinger train codec --plain makes a baseline")

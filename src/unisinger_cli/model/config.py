@@ -6,7 +6,7 @@ widths and ids once weights are loaded; the presets below are what a *new* model
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 FORMAT_VERSION = 1
@@ -39,7 +39,8 @@ class CodecConfig:
     rate: int = 44100  # Hz
     hop: int = 1024  # samples per latent frame
     n_fft: int = 4096  # analysis and synthesis window
-    channels: int = 64  # latent width
+    channels: int = 72  # latent width
+    levels: int = 8  # the first of these are levels of as many octaves (model/levels.py)
     encoder_width: int = 256
     encoder_blocks: int = 6
     decoder_width: int = 512
@@ -50,6 +51,10 @@ class CodecConfig:
     @property
     def frame_rate(self) -> float:
         return self.rate / self.hop
+
+    def without_levels(self) -> CodecConfig:
+        """The same codec, with nothing but what it finds itself in its latents."""
+        return replace(self, channels=self.channels - self.levels, levels=0)
 
 
 @dataclass(frozen=True)
@@ -121,7 +126,7 @@ class ModelConfig:
             flow["groups"] = tuple(flow["groups"])
             return cls(
                 name=str(data["name"]),
-                codec=CodecConfig(**data["codec"]),
+                codec=CodecConfig(**{"levels": 0, **data["codec"]}),  # there are checkpoints from before levels
                 content=ContentConfig(**data["content"]),
                 timbre=TimbreConfig(**data["timbre"]),
                 flow=FlowConfig(**flow),

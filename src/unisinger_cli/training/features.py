@@ -26,7 +26,7 @@ from unisinger_cli.training.revoice import revoiced
 from unisinger_cli.training.warp import warped
 
 SILENCE = "silence.safetensors"
-LATENT_STEP = 1 / 30  # of an int8 latent: a thirtieth of a standard deviation
+LATENT_STEP = 1 / 20  # of an int8 latent, in standard deviations: levels of silence are six below the mean
 # Content is read from the clip, and from what others would have sung: (times the pitch, times the formants) of each.
 OTHERS = ((1.0, 0.87), (1.0, 1.15), (1.5, 1.08), (0.67, 0.93))
 _CHUNK_SECONDS = 4.0  # of a timbre vector

@@ -8,6 +8,7 @@ checkpoint. Later parts, and the bundle, take them by `init`. Its metadata tell 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from unisinger_cli.training.dataset import AudioBank, Row, by_set, fit_track, la
 from unisinger_cli.training.features import SILENCE, load_features
 from unisinger_cli.training.flow import LESSON_RATE, FlowTrainee
 from unisinger_cli.training.flow_data import FlowData
+from unisinger_cli.training.growth import with_levels
 from unisinger_cli.training.lessons import Lessons
 from unisinger_cli.training.listener import Listener, ListenerTrainee
 from unisinger_cli.training.timbre import TimbreData, TimbreLoss, TimbreTrainee
@@ -40,7 +42,7 @@ BATCH = {"codec": 64, "decoder": 64, "content": 64, "timbre": 192, "listener": 2
 
 def load_parts(model: UniSinger, files: list[Path]) -> list[str]:
     """Fill `model` from part files or whole checkpoints; returns the names of the parts found. Single blocks that a
-    flow did not have yet begin by adding nothing to it.
+    flow did not have yet begin by adding nothing to it, and so do levels that its latents did not have.
 
     Raises ValueError where a file holds something that does not fit, naming the file.
     """
@@ -52,7 +54,7 @@ def load_parts(model: UniSinger, files: list[Path]) -> list[str]:
         except ValueError:
             state = {name: value.float() for name, value in load_file(path).items()}
         try:
-            unexpected = model.load_state_dict(state, strict=False).unexpected_keys
+            unexpected = model.load_state_dict(with_levels(state, model.config), strict=False).unexpected_keys
         except RuntimeError as error:
             raise ValueError(f"{path}: {error}") from error
         if unexpected:
@@ -131,13 +133,14 @@ def train(
 ) -> None:
     """Train `part` on `data`: packs of recordings, or for listener and flow folders of features. `rate` scales the
     learning rates of the part; `variant`, one of VARIANTS, says what of the method a flow is trained without; `plain`
-    trains a codec without harmonics and adversary, as a baseline; a `listener` gives a flow lessons, at
+    trains a codec without harmonics, levels and adversary, as a baseline; a `listener` gives a flow lessons, at
     `lesson_rate` of the learning rate of the recordings."""
     where = loop.pick_device(device)
     rank, _ = loop.distributed()
     torch.manual_seed(seed + 1000 * rank)
     torch.set_float32_matmul_precision("high")
-    model = UniSinger(VARIANTS[variant].of(PRESETS[preset]))
+    config = VARIANTS[variant].of(PRESETS[preset])
+    model = UniSinger(replace(config, codec=config.codec.without_levels()) if plain else config)
     parts = load_parts(model, init)
     report(f"{part}: {preset} on {where}, starting from {', '.join(parts) if parts else 'nothing'}")
     model.to(where)
@@ -186,13 +189,12 @@ def _codec_batch(
     device: torch.device,
     workers: int,
     *,
-    rates: int,
     sourced: bool = True,
 ) -> CodecBatch:
-    """Batches of the voices recorded at `rates` Hz and more."""
     rate, hop = model.config.codec.rate, model.config.codec.hop
-    # 8-bit recordings teach a codec to be noisy
-    rows = [(f, r) for f, r in _rows(data) if r["source_rate"] >= rates and r["set"] != "vb_kumi_zh"] or _rows(data)
+    # 8-bit recordings teach a codec to be noisy; narrow-band ones stay, for most low voices are in them, and latents
+    # tell how bright a recording is
+    rows = [(f, r) for f, r in _rows(data) if r["source_rate"] >= 16000 and r["set"] != "vb_kumi_zh"] or _rows(data)
     voices = load_audio([f / r["vocal"] for f, r in rows], rate, hop, device, workers)
     paths = [f / r["accomp"] for f, r in read_packs(data) if r["accomp"]]
     accomps = load_audio(paths, rate, hop, device, workers) if paths else None
@@ -202,8 +204,7 @@ def _codec_batch(
 
 
 def _codec(model: UniSinger, data: list[Path], size: int, device: torch.device, workers: int, plain: bool) -> Built:
-    # narrow-band recordings teach a codec to be dull
-    batch = _codec_batch(model, data, size, device, workers, rates=32000, sourced=not plain)
+    batch = _codec_batch(model, data, size, device, workers, sourced=not plain)
 
     def keep(path: Path, about: dict[str, str]) -> None:
         measure_latents(model.codec, batch)
@@ -213,8 +214,7 @@ def _codec(model: UniSinger, data: list[Path], size: int, device: torch.device, 
 
 
 def _decoder(model: UniSinger, data: list[Path], size: int, device: torch.device, workers: int) -> Built:
-    # fixed latents tell how bright a recording is, and most low voices are in narrow-band ones
-    batch = _codec_batch(model, data, size, device, workers, rates=16000)
+    batch = _codec_batch(model, data, size, device, workers)
     return CodecTrainee(model.codec, batch, device, decoder_only=True, adversary_from=0.5), partial(
         save_part, model, "codec"
     )

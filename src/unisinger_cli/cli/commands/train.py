@@ -99,7 +99,9 @@ def train(
     ] = None,
     plain: Annotated[
         bool,
-        typer.Option("--plain", help="For codec: no harmonics, no adversary; the baseline of `unisinger evaluate`."),
+        typer.Option(
+            "--plain", help="For codec: no harmonics, levels or adversary; the baseline of `unisinger evaluate`."
+        ),
     ] = False,
     listener: Annotated[
         Path | None,
