@@ -116,18 +116,17 @@ def smooth(power: Tensor, width: Tensor) -> Tensor:
     Over a width of F0 it takes in one harmonic, wherever it stands (as CheapTrick does: Morise 2015).
     """
     bins = power.shape[1]
-    total = torch.nn.functional.pad(power.double().cumsum(1), (0, 0, 1, 0))  # up to the lower edge of each bin
-    centre = torch.arange(bins, device=power.device)[None, :, None] + 0.5
-    low = (centre - width[:, None] / 2).clamp(0, bins)
-    high = (centre + width[:, None] / 2).clamp(0, bins)
+    # bins last, as a spectrum lies in memory: half the time
+    total = torch.nn.functional.pad(power.transpose(1, 2).double().cumsum(2), (1, 0))  # up to each bin's lower edge
+    centre = torch.arange(bins, device=power.device) + 0.5
+    low = (centre - width[..., None] / 2).clamp(0, bins)
+    high = (centre + width[..., None] / 2).clamp(0, bins)
 
     def until(edge: Tensor) -> Tensor:
-        left = edge.floor().clamp_max(bins - 1)
-        at = left.long()
-        lower = total.gather(1, at)
-        return lower + (edge - left) * (total.gather(1, at + 1) - lower)
+        at = edge.long().clamp_max(bins - 1)
+        return total.gather(2, at).lerp(total.gather(2, at + 1), (edge - at).double())
 
-    return ((until(high) - until(low)) / (high - low)).clamp_min(0).to(power.dtype)
+    return ((until(high) - until(low)).to(power.dtype) / (high - low)).clamp_min(0).transpose(1, 2)
 
 
 def band_weights(bands: int, bins: int, rate: int) -> Tensor:
