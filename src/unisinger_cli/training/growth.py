@@ -31,14 +31,12 @@ def with_levels(state: dict[str, Tensor], config: ModelConfig) -> dict[str, Tens
         _NETWORK + "latent_out.bias": (0, patches),
         _NETWORK + "sounds_in.weight": (1, config.flow.patch),
         _NETWORK + "conditions.sounds.usual": (1, 1),
+        _NETWORK + "moments_in.weight": (1, 1),  # and after them what is said
     }
     grown = dict(state)
     for name, (axis, blocks) in axes.items():
         if name in state:
             grown[name] = _widened(state[name], axis, blocks, new, fill=float(name == "codec.latent_std"))
-    moments = _NETWORK + "moments_in.weight"  # channels of the latent, then what is said
-    if moments in state:
-        grown[moments] = torch.cat([state[moments].new_zeros(len(state[moments]), new), state[moments]], dim=1)
     return grown
 
 

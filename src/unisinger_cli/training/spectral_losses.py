@@ -8,6 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from unisinger_cli.model.levels import octave_of_bins
 from unisinger_cli.model.ops import mel_filterbank, stft_magnitude
 
 _SIZES = ((256, 20), (512, 40), (1024, 80), (2048, 160), (4096, 320))  # n_fft, mel bands
@@ -28,7 +29,7 @@ class SpectralLoss(nn.Module):
             {str(n): nn.Parameter(mel_filterbank(rate, n, bands), requires_grad=False) for n, bands in _SIZES}
         )
         self.rate = rate
-        self.octaves = nn.Parameter(_octaves(_SIZES[-1][0]), requires_grad=False)
+        self.octaves = nn.Parameter(octave_of_bins(_SIZES[-1][0] // 2 + 1, _OCTAVES), requires_grad=False)
 
     def forward(self, made: Tensor, real: Tensor) -> dict[str, Tensor]:
         mel = linear = energy = torch.zeros((), device=made.device)
@@ -74,11 +75,3 @@ class SpectralLoss(nn.Module):
         fast = torch.fft.rfft(envelope) * ((hz >= _FAST_HZ[0]) & (hz <= _FAST_HZ[1]))[: n // 2 + 1]
         power = torch.view_as_real(fast).square().sum((-1, -2))
         return (2 * power / n**2 + 1e-12).sqrt() / envelope.mean(-1) + _SHALLOW
-
-
-def _octaves(n_fft: int) -> Tensor:
-    """Which of the eight octaves below half the rate each bin lies in: [n_fft/2+1, 8]."""
-    share = torch.arange(n_fft // 2 + 1) / (n_fft // 2)
-    edges = 2.0 ** torch.arange(-_OCTAVES, 1)
-    edges[-1] = 1.01  # the topmost bin too
-    return ((share[:, None] >= edges[:-1]) & (share[:, None] < edges[1:])).float()
