@@ -10,6 +10,8 @@ Shapes: b batch, k bins, n latent frames, o octaves.
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -53,4 +55,5 @@ def brought_to(wanted: Tensor, spectrum: Tensor, octave: Tensor, gain: Tensor) -
     # over a second again: a single frame's wrong number is no reason to be louder
     error = F.avg_pool1d((wanted - found).transpose(1, 2), SPAN, 1, SPAN // 2, count_include_pad=False)
     bels = (error * _SCALE).clamp(-_FURTHEST, _FURTHEST)
-    return spectrum * 10 ** (0.5 * (gain.T @ bels))
+    nepers = bels * (0.5 * math.log(10))  # of octaves, not of bins: these are a hundred times as many
+    return spectrum * (gain.T @ nepers).exp()
