@@ -184,13 +184,3 @@ class CodecTrainee:
 
     def advance(self, progress: float, step: int) -> None:
         pass
-
-
-@torch.no_grad()
-def measure_latents(codec: Codec, batch: CodecBatch, draws: int = 8) -> None:
-    """Set the per-channel mean and deviation by which latents are normalised."""
-    codec.latent_mean.zero_()
-    codec.latent_std.fill_(1)
-    latents = torch.cat([codec.encode(batch.draw()[0]).flatten(0, 1) for _ in range(draws)])
-    codec.latent_mean.copy_(latents.mean(0))
-    codec.latent_std.copy_(latents.std(0))

@@ -22,7 +22,7 @@ from unisinger_cli.model.checkpoint import load_checkpoint, read_header, save_ch
 from unisinger_cli.model.config import PRESETS
 from unisinger_cli.model.unisinger import UniSinger
 from unisinger_cli.training import loop
-from unisinger_cli.training.codec import CodecBatch, CodecTrainee, measure_latents
+from unisinger_cli.training.codec import CodecBatch, CodecTrainee
 from unisinger_cli.training.content import ContentData, ContentLoss, ContentTrainee
 from unisinger_cli.training.curriculum import FULL, VARIANTS
 from unisinger_cli.training.dataset import AudioBank, Row, by_set, fit_track, label_frames, load_audio, read_packs
@@ -30,6 +30,7 @@ from unisinger_cli.training.features import SILENCE, load_features
 from unisinger_cli.training.flow import LESSON_RATE, FlowTrainee
 from unisinger_cli.training.flow_data import FlowData
 from unisinger_cli.training.growth import with_levels
+from unisinger_cli.training.latents import arrange_latents, measure_latents
 from unisinger_cli.training.lessons import Lessons
 from unisinger_cli.training.listener import Listener, ListenerTrainee
 from unisinger_cli.training.timbre import TimbreData, TimbreLoss, TimbreTrainee
@@ -207,7 +208,7 @@ def _codec(model: UniSinger, data: list[Path], size: int, device: torch.device, 
     batch = _codec_batch(model, data, size, device, workers, sourced=not plain)
 
     def keep(path: Path, about: dict[str, str]) -> None:
-        measure_latents(model.codec, batch)
+        (measure_latents if plain else arrange_latents)(model.codec, lambda: batch.draw()[0])
         save_part(model, "codec", path, about)
 
     return CodecTrainee(model.codec, batch, device), keep
