@@ -37,11 +37,10 @@ def arrange_latents(codec: Codec, draw: Callable[[], Tensor], draws: int = 8) ->
     """
     raw = _raw(codec, draw, draws).double()
     levels = codec.config.levels
-    covariance = torch.cov(raw[:, levels:].T)
-    found, directions = torch.linalg.eigh(covariance)
-    found = found.flip(0).clamp_min(_LEAST * float(found.mean()))
-    wanted = (-_FALL * torch.arange(len(found), device=found.device) / len(found)).exp()
-    factors = (wanted / wanted.mean() / found).sqrt().flip(0)
+    found, directions = torch.linalg.eigh(torch.cov(raw[:, levels:].T))  # the smallest first
+    found = found.clamp_min(_LEAST * float(found.mean()))
+    wanted = (_FALL * torch.arange(len(found), device=found.device) / len(found)).exp()
+    factors = (wanted / wanted.mean() / found).sqrt()
     turn = directions @ factors.diag() @ directions.T
     back = directions @ factors.reciprocal().diag() @ directions.T
 
