@@ -20,7 +20,7 @@ from unisinger_cli.training.spectral_losses import SpectralLoss
 
 _SAMPLES = 65536  # per crop
 _JUDGED = 16384  # samples of a crop, and half the crops, are shown to the adversary
-_INEXACT = 0.15  # noise on a quarter of the latents that a decoder learns from, in standard deviations
+_INEXACT = 0.3  # noise on half of the latents that a decoder learns from, at most, in standard deviations
 _WEIGHTS = {
     "mel": 45.0,
     "linear": 1.0,
@@ -118,8 +118,9 @@ class _Maker(nn.Module):
                 mean, log_variance = self.codec.encoder(real)
             latent, kl = mean, {}
             if self.batch.sourced:  # a flow's latents are never exact, those of a recording always
-                inexact = (torch.arange(len(mean), device=mean.device) // 2 % 4 == 0)[:, None, None]
-                latent = latent + _INEXACT * inexact * mean.detach().std((0, 1)) * torch.randn_like(mean)
+                inexact = (torch.arange(len(mean), device=mean.device) // 2 % 2 == 0)[:, None, None]
+                amount = _INEXACT * inexact * torch.rand_like(mean[:, :1, :1])
+                latent = latent + amount * mean.detach().std((0, 1)) * torch.randn_like(mean)
             if not self.decoder_only:
                 latent = latent + (0.5 * log_variance).exp() * torch.randn_like(mean)
                 prior = 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance)
