@@ -256,9 +256,9 @@ def test_lessons_have_a_learning_rate_of_their_own() -> None:
     data = singers(4)
     lessons = Lessons(awake_flow(CONFIG), data, Listener(CHANNELS, len(CONFIG.phonemes), CODES, list(SINGERS)))
     trainee = FlowTrainee(lessons.flow, data, 2e-3, lessons=lessons, lesson_rate=0.05)
-    assert {phase.name: phase.rate for phase in trainee.phases(0.5)} == pytest.approx(
-        {"flow": 2e-3, "lessons": 1e-4, "critic": 1e-3}
-    )
+    rates = {phase.name: phase.rate for phase in trainee.phases(0.5)}
+    assert rates == pytest.approx({"flow": 2e-3, "lessons": 1e-4, "critic": 1e-3})
+    assert trainee.beside == {"critic": lessons.critic}
 
 
 def test_an_accompaniment_is_not_taught_by_what_is_heard_of_a_voice() -> None:

@@ -7,6 +7,7 @@ import os
 import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -135,10 +136,14 @@ def test_a_cut_run_goes_on_where_it_was(pack: Path, tmp_path: Path) -> None:
     steps = [line["step"] for line in log_of(tmp_path / "run")]
     assert 3 in steps and steps[-1] == 5
     assert steps == sorted(set(steps))  # no step was done twice
+    kept = load_file(tmp_path / "run" / "state.safetensors")
+    assert any(name.startswith("beside.adversary.") for name in kept)
 
 
 class Line(torch.nn.Module):
     """y = 3x, to be learned: a part as the loop sees one. It stops itself at step `stop`, as Ctrl-C would."""
+
+    beside: Mapping[str, torch.nn.Module] = {}
 
     def __init__(self, stop: int | None = None) -> None:
         super().__init__()
@@ -179,6 +184,28 @@ def test_a_stopped_run_keeps_what_it_learned(tmp_path: Path) -> None:
     again = Line()
     run(again, tmp_path / "run", device=torch.device("cpu"), steps=21, resume=True)
     assert again.step == 20
+
+
+class Watched(Line):
+    """A line, and a rival that learns beside it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rival = Line()
+        self.beside = {"rival": self.rival}
+
+    def phases(self, progress: float) -> list[Phase]:
+        rival = Phase("rival", self.rival, list(self.rival.parameters()), rate=0.1, decay=0.0)
+        return [*super().phases(progress), rival]
+
+
+def test_what_learns_beside_a_part_goes_on_where_it_was(tmp_path: Path) -> None:
+    """A critic that begins anew would tell a resumed flow nonsense; an adversary, a codec."""
+    first, again = Watched(), Watched()
+    run(first, tmp_path / "run", device=torch.device("cpu"), steps=30)
+    assert first.rival.model.weight.item() > 0  # where it began
+    run(again, tmp_path / "run", device=torch.device("cpu"), steps=31, rate=0.0, resume=True)
+    assert torch.equal(again.rival.model.weight, first.rival.model.weight)
 
 
 def test_a_loss_that_explodes_stops_the_run_and_keeps_the_last_good_state(tmp_path: Path) -> None:

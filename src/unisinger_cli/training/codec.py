@@ -14,6 +14,7 @@ from unisinger_cli.model.codec import Codec
 from unisinger_cli.model.source import Harmonics, harmonics
 from unisinger_cli.training.adversary import Adversary
 from unisinger_cli.training.dataset import AudioBank
+from unisinger_cli.training.loop import Trainee
 from unisinger_cli.training.optim import Phase
 from unisinger_cli.training.periodicity import periodicity_loss
 from unisinger_cli.training.spectral_losses import SpectralLoss
@@ -151,7 +152,7 @@ class _Judge(nn.Module):
         return {"loss": self.adversary.judge_loss(maker.made.detach(), maker.real)}
 
 
-class CodecTrainee:
+class CodecTrainee(Trainee):
     """Without an adversary until `adversary_from` of the run, then generator and discriminator in turn, at half the
     speed and with hardly any progress in the spectra. A batch without harmonics is for the baseline, which learns from
     spectra alone."""
@@ -168,6 +169,7 @@ class CodecTrainee:
         self.model: nn.Module = codec
         losses = SpectralLoss(batch.rate).to(device)
         adversary = Adversary().to(device)
+        self.beside = {"adversary": adversary}
         parameters = list((codec.decoder if decoder_only else codec).parameters())
         betas = (0.8, 0.95)
         plain = _Maker(codec, batch, losses, None, decoder_only, _WEIGHTS if batch.sourced else _PLAIN)
@@ -182,6 +184,3 @@ class CodecTrainee:
 
     def phases(self, progress: float) -> list[Phase]:
         return self._plain if progress < self.adversary_from else self._both
-
-    def advance(self, progress: float, step: int) -> None:
-        pass

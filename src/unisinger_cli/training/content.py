@@ -22,6 +22,7 @@ from unisinger_cli.model.config import ModelConfig
 from unisinger_cli.model.content_encoder import ContentEncoder
 from unisinger_cli.model.ops import ConvNeXtBlock, LogMel
 from unisinger_cli.training.dataset import AudioBank
+from unisinger_cli.training.loop import Trainee
 from unisinger_cli.training.optim import Phase
 from unisinger_cli.training.revoice import revoiced
 
@@ -191,13 +192,10 @@ class ContentLoss(nn.Module):
         self.encoder.codebook.copy_(F.normalize(self.sums, dim=-1))
 
 
-class ContentTrainee:
+class ContentTrainee(Trainee):
     def __init__(self, loss: ContentLoss) -> None:
         self.model: nn.Module = loss.encoder
         self._phases = [Phase("content", loss, [p for p in loss.parameters() if p.requires_grad], 1e-3)]
 
     def phases(self, progress: float) -> list[Phase]:
         return self._phases
-
-    def advance(self, progress: float, step: int) -> None:
-        pass

@@ -13,6 +13,7 @@ from unisinger_cli.training.critic import CriticLoss
 from unisinger_cli.training.curriculum import CURRICULUM, Stage, stage_at
 from unisinger_cli.training.flow_data import FlowData
 from unisinger_cli.training.lessons import Lessons
+from unisinger_cli.training.loop import Trainee
 from unisinger_cli.training.optim import Phase
 
 _CRITIC_RATE = 1e-3
@@ -40,7 +41,7 @@ class FlowLoss(nn.Module):
         return losses
 
 
-class FlowTrainee:
+class FlowTrainee(Trainee):
     """The curriculum moves the task weights in place; the phases stay the same. A flow that has been trained before
     goes on in the last stage. `lessons` are learned beside the recordings, by an optimiser of their own: so neither
     drowns the other, whatever their losses are: `lesson_rate`, their learning rate of that of the recordings, says how
@@ -64,6 +65,7 @@ class FlowTrainee:
         if lessons is not None:
             self._phases.append(Phase("lessons", lessons, weights, rate * lesson_rate, betas=(0.9, 0.98), decay=0.0))
             critic = lessons.critic
+            self.beside = {"critic": critic}
             learns = CriticLoss(critic, lessons.heard)
             self._phases.append(Phase("critic", learns, list(critic.parameters()), _CRITIC_RATE, betas=(0.5, 0.9)))
 

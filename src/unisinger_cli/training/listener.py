@@ -27,7 +27,7 @@ from unisinger_cli.training.content import known_cross_entropy, share_right
 from unisinger_cli.training.dataset import draw_by
 from unisinger_cli.training.features import LATENT_STEP
 from unisinger_cli.training.flow_data import FlowData
-from unisinger_cli.training.loop import save_whole
+from unisinger_cli.training.loop import Trainee, save_whole
 from unisinger_cli.training.optim import Phase
 
 FRAMES = 128  # of a stretch as it is heard, 3 s
@@ -171,13 +171,10 @@ class ListenerLoss(nn.Module):
         }
 
 
-class ListenerTrainee:
+class ListenerTrainee(Trainee):
     def __init__(self, listener: Listener, data: FlowData) -> None:
         self.model: nn.Module = listener
         self._phases = [Phase("listener", ListenerLoss(listener, data), list(listener.parameters()), 1e-3, decay=0.05)]
 
     def phases(self, progress: float) -> list[Phase]:
         return self._phases
-
-    def advance(self, progress: float, step: int) -> None:
-        pass

@@ -10,9 +10,10 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 import torch
@@ -29,6 +30,7 @@ class Trainee(Protocol):
     """What the loop asks of a part in training."""
 
     model: nn.Module  # whose weights are averaged and saved
+    beside: Mapping[str, nn.Module] = MappingProxyType({})  # what learns with it, and is kept for a resumed run alone
 
     def phases(self, progress: float) -> list[Phase]:
         """Phases at this share of the run; a new list (not equal to the last) starts a new `Step`."""
@@ -36,7 +38,6 @@ class Trainee(Protocol):
 
     def advance(self, progress: float, step: int) -> None:
         """Called before every logged stretch: move curricula along (in place, tensors only)."""
-        ...
 
 
 def distributed() -> tuple[int, int]:
@@ -79,11 +80,11 @@ def save_whole(tensors: dict[str, Tensor], path: Path, about: dict[str, str]) ->
     temporary.replace(path)
 
 
-def save_state(path: Path, model: nn.Module, ema: Ema | None, step: int, elapsed: float) -> None:
-    """Weights and averages as one safetensors file."""
-    tensors = {f"model.{k}": v.contiguous() for k, v in model.state_dict().items()}
-    if ema is not None:
-        tensors |= {f"ema.{k}": v.contiguous() for k, v in ema.state().items()}
+def save_state(path: Path, trainee: Trainee, ema: Ema, step: int, elapsed: float) -> None:
+    """Weights, averages, and the weights of what learns beside, as one safetensors file."""
+    states = {"model": trainee.model.state_dict(), "ema": ema.state()}
+    states |= {f"beside.{name}": module.state_dict() for name, module in trainee.beside.items()}
+    tensors = {f"{name}.{k}": v.contiguous() for name, state in states.items() for k, v in state.items()}
     save_whole(tensors, path, {"step": str(step), "elapsed": str(elapsed)})
 
 
@@ -98,16 +99,22 @@ def steps_done(out: Path) -> int:
         return int(handle.metadata()["step"])
 
 
-def load_state(path: Path, model: nn.Module, ema: Ema | None) -> tuple[int, float]:
+def load_state(path: Path, trainee: Trainee, ema: Ema) -> tuple[int, float]:
     """Undo `save_state`; returns (step, seconds trained)."""
     from safetensors import safe_open
 
     with safe_open(path, "pt") as handle:
         metadata = handle.metadata()
     tensors: dict[str, Tensor] = load_file(path)
-    model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
-    if ema is not None:
-        ema.load({k[4:]: v for k, v in tensors.items() if k.startswith("ema.")})
+
+    def state_of(name: str) -> dict[str, Tensor]:
+        return {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
+
+    trainee.model.load_state_dict(state_of("model"))
+    ema.load(state_of("ema"))
+    for name, module in trainee.beside.items():
+        if kept := state_of(f"beside.{name}"):  # older states have none
+            module.load_state_dict(kept)
     return int(metadata["step"]), float(metadata["elapsed"])
 
 
@@ -145,7 +152,7 @@ def run(
     out.mkdir(parents=True, exist_ok=True)
     state, log = out / STATE, out / LOG
     ema = Ema(trainee.model, ema_decay)
-    step, before = load_state(state, trainee.model, ema) if resume and state.exists() else (0, 0.0)
+    step, before = load_state(state, trainee, ema) if resume and state.exists() else (0, 0.0)
     began, logged, saved = time.monotonic(), time.monotonic(), time.monotonic()
     first, sums, count = step, {}, 0
     current: list[Phase] = []
@@ -190,9 +197,9 @@ def run(
                     raise FloatingPointError(f"loss is not finite at step {step}; {state} holds the last good state")
                 logged, sums, count = now, {}, 0
             if now - saved > save_every and rank == 0:
-                save_state(state, trainee.model, ema, step, elapsed)
+                save_state(state, trainee, ema, step, elapsed)
                 saved = now
     finally:  # a run that is stopped, by a signal too, keeps what it learned
         if rank == 0 and finite:
-            save_state(state, trainee.model, ema, step, before + time.monotonic() - began)
+            save_state(state, trainee, ema, step, before + time.monotonic() - began)
     return means

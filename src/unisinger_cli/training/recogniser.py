@@ -148,7 +148,7 @@ class _Loss(nn.Module):
         return {"loss": loss, "blank": (log_probs.argmax(-1) == blank).float().mean()}
 
 
-class RecogniserTrainee:
+class RecogniserTrainee(loop.Trainee):
     def __init__(self, network: PhonemeRecogniser, clips: _Clips) -> None:
         self.model: nn.Module = network
         self.clips = clips

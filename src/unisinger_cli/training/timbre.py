@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from unisinger_cli.model.timbre_encoder import TimbreEncoder
 from unisinger_cli.training.content import change_speed
 from unisinger_cli.training.dataset import AudioBank
+from unisinger_cli.training.loop import Trainee
 from unisinger_cli.training.optim import Phase
 
 SPEEDS = (1.0, 0.87, 1.15)
@@ -67,7 +68,7 @@ class TimbreLoss(nn.Module):
         return {"loss": F.cross_entropy(logits, label), "accuracy": accuracy}
 
 
-class TimbreTrainee:
+class TimbreTrainee(Trainee):
     def __init__(self, loss: TimbreLoss) -> None:
         self.model: nn.Module = loss.encoder
         self._loss = loss
