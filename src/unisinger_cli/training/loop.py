@@ -105,23 +105,23 @@ def load_state(path: Path, trainee: Trainee, ema: Ema) -> tuple[int, float]:
 
     with safe_open(path, "pt") as handle:
         metadata = handle.metadata()
-    tensors: dict[str, Tensor] = load_file(path)
-
-    def state_of(name: str) -> dict[str, Tensor]:
-        return {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
-
-    trainee.model.load_state_dict(state_of("model"))
-    ema.load(state_of("ema"))
+    tensors = load_file(path)
+    trainee.model.load_state_dict(_of(tensors, "model"))
+    ema.load(_of(tensors, "ema"))
     for name, module in trainee.beside.items():
-        if kept := state_of(f"beside.{name}"):  # older states have none
+        if kept := _of(tensors, f"beside.{name}"):  # older states have none
             module.load_state_dict(kept)
     return int(metadata["step"]), float(metadata["elapsed"])
 
 
+def _of(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+    """The one of the states in a file of `save_state` that bears this name."""
+    return {k.removeprefix(f"{name}."): v for k, v in tensors.items() if k.startswith(f"{name}.")}
+
+
 def take_average(model: nn.Module, out: Path) -> None:
     """Put the averaged weights of the run in `out` in place of the live ones."""
-    averages = {k.removeprefix("ema."): v for k, v in load_file(out / STATE).items() if k.startswith("ema.")}
-    model.load_state_dict(averages, strict=False)
+    model.load_state_dict(_of(load_file(out / STATE), "ema"), strict=False)
 
 
 def run(
