@@ -22,6 +22,7 @@ from unisinger_cli.model.checkpoint import read_header
 from unisinger_cli.model.config import PRESETS
 from unisinger_cli.model.unisinger import UniSinger
 from unisinger_cli.training import parts
+from unisinger_cli.training.bundle import CHECKPOINT, bundle
 
 _LATE = "out of time"
 
@@ -98,7 +99,7 @@ def train_all(
 
 
 def _finished(recipe: Recipe, run: Run) -> bool:
-    path = recipe.out / run.name / parts.CHECKPOINT
+    path = recipe.out / run.name / CHECKPOINT
     if not path.exists():
         return False
     steps = read_header(path)[1].get("steps")
@@ -151,7 +152,7 @@ def _train(recipe: Recipe, run: Run, card: str | None, told: Connection) -> None
             report=told.send,
             variant=run.variant,
         )
-        parts.bundle(recipe.preset, [*recipe.init, folder / parts.PART], folder)
+        bundle(recipe.preset, [*recipe.init, folder / parts.PART], folder)
     except KeyboardInterrupt:
         told.send("stopped")
     except Exception as error:  # whatever it is, the other runs go on

@@ -2,7 +2,7 @@
 
 A run folder ends with `part.safetensors`: the averaged weights of that part alone, under the names they have in a
 checkpoint. Later parts, and the bundle, take them by `init`. Its metadata tell how it was trained; of a flow, which
-`variant` of the method it is, so that the bundle builds the network that fits.
+`variant` of the method it is, so that the bundle (`bundle.py`) builds the network that fits.
 """
 
 from __future__ import annotations
@@ -14,11 +14,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import Tensor
 
-from unisinger_cli.model.checkpoint import load_checkpoint, read_header, save_checkpoint
+from unisinger_cli.model.checkpoint import load_checkpoint, read_header
 from unisinger_cli.model.config import PRESETS
 from unisinger_cli.model.unisinger import UniSinger
 from unisinger_cli.training import loop
@@ -37,7 +36,7 @@ from unisinger_cli.training.timbre import TimbreData, TimbreLoss, TimbreTrainee
 
 Report = Callable[[str], None]
 PARTS = ("codec", "content", "timbre", "flow")
-PART, CHECKPOINT = "part.safetensors", "model.safetensors"  # what training and bundling leave
+PART = "part.safetensors"  # what training leaves
 BATCH = {"codec": 64, "decoder": 64, "content": 64, "timbre": 192, "listener": 256, "flow": 96}
 
 
@@ -74,41 +73,6 @@ def save_part(model: UniSinger, part: str, path: Path, about: dict[str, str]) ->
     state = {f"{part}.{k}": v for k, v in getattr(model, part).state_dict().items()}
     tensors = {k: (v.half() if v.ndim >= 2 else v.float()).contiguous().cpu() for k, v in state.items()}
     loop.save_whole(tensors, path, about)
-
-
-def _about_flow(files: list[Path]) -> dict[str, str]:
-    """What the last part file with a variant says of its training; nothing where none does."""
-    found: dict[str, str] = {}
-    for path in files:
-        with safe_open(path, "pt") as handle:
-            told = handle.metadata() or {}
-        found = told if "variant" in told else found
-    return found
-
-
-def bundle(preset: str, files: list[Path], out: Path, *, before: Path | None = None, share: float = 1.0) -> Path:
-    """Join parts into one int8 checkpoint `out/model.safetensors`; its header repeats how the flow was trained.
-
-    With `before`, the flow of that file from which this one went on, only a `share` of the way between the two is gone
-    (Wortsman et al. 2022, arXiv 2109.01903, "WiSE-FT"): most of what lessons taught, and less of what they spoilt.
-    Raises ValueError where a part is missing.
-    """
-    about = _about_flow(files)
-    model = UniSinger.random(VARIANTS[about.get("variant", FULL)].of(PRESETS[preset]))
-    missing = set(PARTS) - set(load_parts(model, files))
-    if missing:
-        raise ValueError(f"no weights for {', '.join(sorted(missing))} among the files given")
-    if before is not None:
-        origin = UniSinger(model.config)
-        if "flow" not in load_parts(origin, [before]):
-            raise ValueError(f"{before} holds no flow")
-        with torch.no_grad():
-            for weight, old in zip(model.flow.parameters(), origin.flow.parameters(), strict=True):
-                weight.copy_(old.lerp(weight, share))
-        about = {**about, "share": f"{share:g}"}
-    out.mkdir(parents=True, exist_ok=True)
-    save_checkpoint(model, out / CHECKPOINT, about, int8=True)
-    return out / CHECKPOINT
 
 
 def train(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from enum import Enum
 from pathlib import Path
 from typing import Annotated
 
@@ -11,39 +10,8 @@ import typer
 
 from unisinger_cli.cli import options, output
 from unisinger_cli.cli.commands.train_composer import train_composer
+from unisinger_cli.cli.commands.train_steps import Preset, Step, Variant, trainable
 from unisinger_cli.errors import InputError, PartialFailure, UsageError
-
-
-class Step(str, Enum):
-    """In the order in which a checkpoint is made; the judge and the ablation are no part of it."""
-
-    aligner = "aligner"
-    codec = "codec"
-    decoder = "decoder"
-    content = "content"
-    timbre = "timbre"
-    features = "features"
-    listener = "listener"
-    flow = "flow"
-    bundle = "bundle"
-    judge = "judge"
-    composer = "composer"
-    ablation = "ablation"
-    curves = "curves"
-
-
-class Preset(str, Enum):
-    debug = "debug"
-    mini = "mini"
-    paper = "paper"
-
-
-class Variant(str, Enum):
-    full = "full"
-    no_masks = "no-masks"
-    songs = "songs"
-    conversion = "conversion"
-    two_spaces = "two-spaces"
 
 
 def train(
@@ -164,7 +132,7 @@ def train(
     packs, files = data if data is not None else [], init if init is not None else []
     variants = [one.value for one in variant or []]
     further = [path for path in (listener, before) if path is not None]
-    _check(step, packs, [*files, *further], seconds, steps, variants)
+    trainable(step, packs, [*files, *further], seconds, steps, variants)
     if listener is not None and step is not Step.flow:
         raise UsageError(f"--listener means nothing to {step.value}", "only a flow takes lessons")
     if lesson_rate is not None and listener is None:
@@ -176,19 +144,36 @@ def train(
 
     from unisinger_cli.model.config import PRESETS
     from unisinger_cli.model.unisinger import UniSinger
-    from unisinger_cli.training import ablation, aligner, curriculum, curves, features, flow, loop, parts, recogniser
+    from unisinger_cli.training import (
+        ablation,
+        aligner,
+        bundle,
+        curriculum,
+        curves,
+        features,
+        flow,
+        loop,
+        parts,
+        recogniser,
+    )
 
     say = output.say
     try:
         if step is Step.bundle:
-            parts.bundle(preset.value, files, out, before=before, share=share)
+            bundle.bundle(preset.value, files, out, before=before, share=share)
         elif step is Step.curves:
             curves.draw_curves(packs, out)
         elif step is Step.features:
             model, where = UniSinger(PRESETS[preset.value]), loop.pick_device(device)
             parts.load_parts(model, files)
             features.encode_packs(
-                model.to(where), packs, out, device=where, workers=workers, warps=warp or (), report=say
+                model.to(where),
+                packs,
+                out,
+                device=where,
+                workers=workers,
+                warps=warp or (),
+                report=say,
             )
         elif step is Step.aligner:
             aligner.train_aligner(
@@ -247,26 +232,3 @@ def train(
         raise InputError(str(error)) from error
     if os.environ.get("RANK", "0") == "0":  # one of torchrun's processes speaks for all
         output.result(str(out), {"schema": 1, "output": str(out)})
-
-
-def _check(
-    step: Step, packs: list[Path], files: list[Path], seconds: float | None, steps: int | None, variants: list[str]
-) -> None:
-    if variants and step not in (Step.flow, Step.ablation):
-        raise UsageError(
-            f"--variant means nothing to {step.value}", "a flow has variants, and a bundle takes its flow's"
-        )
-    if step is Step.flow and len(variants) > 1:
-        raise UsageError("a flow is of one variant", "unisinger train ablation trains several")
-    if step is Step.ablation and steps is None:
-        raise UsageError("--steps is missing: all variants are trained for as many", "such as --steps 4000")
-    if step is not Step.bundle and not packs:
-        raise UsageError("--data is missing", "unisinger prepare makes packs")
-    for pack in () if step is Step.curves else packs:
-        if not any(pack.glob("*.jsonl")) and not (step in (Step.flow, Step.ablation) and any(pack.glob("*.tar"))):
-            raise InputError(f"{pack} holds no prepared data (no .jsonl file)", "unisinger prepare makes packs")
-    for file in files:
-        if not file.is_file():
-            raise InputError(f"{file} does not exist")
-    if step not in (Step.aligner, Step.features, Step.bundle, Step.curves) and seconds is None and steps is None:
-        raise UsageError("how long to train is not given", "such as --seconds 600, or --steps 8000")
