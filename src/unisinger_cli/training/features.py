@@ -135,16 +135,20 @@ def encode_packs(
     device: torch.device,
     workers: int,
     warps: Sequence[float] = (),
+    split: str = "train",
     shard_bytes: int = 15 << 20,
     report: Callable[[str], None],
 ) -> None:
     """Write `out/NNN.safetensors` and `out/NNN.jsonl` (the rows, in order), each shard at most `shard_bytes`, and
-    `out/silence.safetensors`. Clips without an accompaniment come once more at each speed of `warps`, as other voices.
+    `out/silence.safetensors`, of the clips of that `split`. Those without an accompaniment come once more at each speed
+    of `warps`, as other voices. Raises ValueError where no clip is of that split.
     """
-    out.mkdir(parents=True, exist_ok=True)
     config = model.config
+    rows = list(read_packs(packs, split))
+    if not rows:
+        raise ValueError(f"{', '.join(map(str, packs))}: no clip is of the {split} split")
+    out.mkdir(parents=True, exist_ok=True)
     write_silence(model, out)
-    rows = list(read_packs(packs))
     voices = load_audio([f / r["vocal"] for f, r in rows], config.codec.rate, config.codec.hop, device, workers)
     with_accomp = [i for i, (_, r) in enumerate(rows) if r["accomp"]]
     accomps: AudioBank | None = None

@@ -18,6 +18,7 @@ from unisinger_cli.training.optim import Phase
 
 _CRITIC_RATE = 1e-3
 _UNTRUSTED = 0.1  # share of a run after which the critic is fully believed
+_HELD_OUT = 4  # batches of what is not learned from, for a line of the log
 LESSON_RATE = 0.3  # learning rate of lessons, of that of the recordings
 
 
@@ -45,7 +46,8 @@ class FlowTrainee(Trainee):
     """The curriculum moves the task weights in place; the phases stay the same. A flow that has been trained before
     goes on in the last stage. `lessons` are learned beside the recordings, by an optimiser of their own: so neither
     drowns the other, whatever their losses are: `lesson_rate`, their learning rate of that of the recordings, says how
-    far a flow may go from these to please its listener."""
+    far a flow may go from these to please its listener. `unlearned` is only measured: where its loss stays behind, the
+    flow learns its recordings by heart."""
 
     def __init__(
         self,
@@ -55,9 +57,11 @@ class FlowTrainee(Trainee):
         stages: Sequence[Stage] = CURRICULUM,
         lessons: Lessons | None = None,
         lesson_rate: float = LESSON_RATE,
+        unlearned: FlowData | None = None,
     ) -> None:
         self.model: nn.Module = flow
         self.data, self.stages = data, stages
+        self.unlearned = FlowLoss(flow, unlearned) if unlearned is not None else None
         self.trained = bool(flow.network.latent_out.weight.any())  # zero at first
         self.lessons = lessons
         weights = list(flow.parameters())
@@ -77,3 +81,11 @@ class FlowTrainee(Trainee):
         self.data.task_weight.copy_(torch.tensor(weights))
         if self.lessons is not None:  # the critic first has to learn something
             self.lessons.trust.fill_(min(1.0, progress / _UNTRUSTED))
+
+    def held_out(self) -> dict[str, float]:
+        if self.unlearned is None:
+            return {}
+        self.unlearned.data.task_weight.copy_(self.data.task_weight)
+        # derivatives are kept, though nobody asks for them: without, compiled blocks would be compiled once more
+        found = [{k: v.detach() for k, v in self.unlearned().items()} for _ in range(_HELD_OUT)]
+        return {name: float(sum(losses[name] for losses in found)) / _HELD_OUT for name in found[0]}

@@ -39,6 +39,10 @@ class Trainee(Protocol):
     def advance(self, progress: float, step: int) -> None:
         """Called before every logged stretch: move curricula along (in place, tensors only)."""
 
+    def held_out(self) -> Mapping[str, float]:
+        """Losses on what is not learned from, for the log; of a part without such data, none."""
+        return {}
+
 
 def distributed() -> tuple[int, int]:
     """(rank, world) as torchrun set them; initialises the process group on first use."""
@@ -184,6 +188,7 @@ def run(
                 means = {name: float(value) / count for name, value in sums.items()}
                 speed = (step - first) / max(1e-9, time.monotonic() - began)  # steps a second
                 if rank == 0:
+                    means |= {f"held-out/{name}": value for name, value in trainee.held_out().items()}
                     with log.open("a") as lines:
                         lines.write(
                             json.dumps({"step": step, "seconds": round(elapsed, 1), "rate": speed, **means}) + "\n"

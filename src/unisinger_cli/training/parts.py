@@ -7,7 +7,7 @@ checkpoint. Later parts, and the bundle, take them by `init`. Its metadata tell 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -95,11 +95,13 @@ def train(
     plain: bool = False,
     listener: Path | None = None,
     lesson_rate: float = LESSON_RATE,
+    held_out: Sequence[Path] = (),
 ) -> None:
     """Train `part` on `data`: packs of recordings, or for listener and flow folders of features. `rate` scales the
     learning rates of the part; `variant`, one of VARIANTS, says what of the method a flow is trained without; `plain`
     trains a codec without harmonics, levels and adversary, as a baseline; a `listener` gives a flow lessons, at
-    `lesson_rate` of the learning rate of the recordings."""
+    `lesson_rate` of the learning rate of the recordings; a flow's log tells its losses on `held_out`, too, folders of
+    features that it does not learn from."""
     where = loop.pick_device(device)
     rank, _ = loop.distributed()
     torch.manual_seed(seed + 1000 * rank)
@@ -116,7 +118,7 @@ def train(
         "content": partial(_content, workers=workers),
         "timbre": partial(_timbre, workers=workers),
         "listener": _listener,
-        "flow": partial(_flow, variant=variant, listener=listener, lesson_rate=lesson_rate),
+        "flow": partial(_flow, variant=variant, listener=listener, lesson_rate=lesson_rate, held_out=held_out),
     }
     trainee, keep = build[part](model, data, size, where)
     if resume:  # not the same draws again
@@ -244,13 +246,16 @@ def _flow(
     variant: str,
     listener: Path | None,
     lesson_rate: float,
+    held_out: Sequence[Path],
 ) -> Built:
     batches = _flow_data(model, data, size, device)
+    unlearned = _flow_data(model, list(held_out), size, device) if held_out else None
     lessons = None
     if listener is not None:
         lessons = Lessons(model.flow, batches, Listener.load(listener).to(device))
     if device.type == "cuda":  # norms, gates and rotations are many small kernels, and fused a third of the time
         for block in [*model.flow.network.joint, *model.flow.network.single]:
             block.compile(dynamic=False)
-    trainee = FlowTrainee(model.flow.train(), batches, 1e-3, VARIANTS[variant].stages, lessons, lesson_rate)
+    stages = VARIANTS[variant].stages
+    trainee = FlowTrainee(model.flow.train(), batches, 1e-3, stages, lessons, lesson_rate, unlearned)
     return trainee, lambda path, about: save_part(model, "flow", path, {**about, "variant": variant})

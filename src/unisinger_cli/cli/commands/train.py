@@ -10,7 +10,7 @@ import typer
 
 from unisinger_cli.cli import options, output
 from unisinger_cli.cli.commands.train_composer import train_composer
-from unisinger_cli.cli.commands.train_steps import Preset, Step, Variant, trainable
+from unisinger_cli.cli.commands.train_steps import Preset, Split, Step, Variant, trainable
 from unisinger_cli.errors import InputError, PartialFailure, UsageError
 
 
@@ -92,6 +92,17 @@ def train(
     share: Annotated[
         float, typer.Option("--share", min=0.0, max=1.0, help="For bundle: how far from --before to the flow now.")
     ] = 1.0,
+    split: Annotated[
+        Split, typer.Option("--split", help="For features: of which clips; those of valid are for --held-out.")
+    ] = Split.train,
+    held_out: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--held-out",
+            metavar="DIR",
+            help="For flow: features not to be learned from; its log tells how it does on them. Repeatable.",
+        ),
+    ] = None,
     seeds: Annotated[
         int, typer.Option("--seeds", min=1, max=100, help="For ablation: of each variant, from --seed on.")
     ] = 3,
@@ -132,7 +143,8 @@ def train(
     packs, files = data if data is not None else [], init if init is not None else []
     variants = [one.value for one in variant or []]
     further = [path for path in (listener, before) if path is not None]
-    trainable(step, packs, [*files, *further], seconds, steps, variants)
+    unlearned = held_out if held_out is not None else []
+    trainable(step, [*packs, *unlearned], [*files, *further], seconds, steps, variants)
     if listener is not None and step is not Step.flow:
         raise UsageError(f"--listener means nothing to {step.value}", "only a flow takes lessons")
     if lesson_rate is not None and listener is None:
@@ -141,6 +153,10 @@ def train(
         raise UsageError("--share is of the way from --before, in a bundle", "give both to bundle, or neither")
     if plain and step is not Step.codec:
         raise UsageError(f"--plain means nothing to {step.value}", "only a codec can be a baseline")
+    if split is not Split.train and step is not Step.features:
+        raise UsageError(f"--split means nothing to {step.value}", "only features are made of the valid split")
+    if unlearned and step is not Step.flow:
+        raise UsageError(f"--held-out means nothing to {step.value}", "only a flow is measured while it learns")
 
     from unisinger_cli.model.config import PRESETS
     from unisinger_cli.model.unisinger import UniSinger
@@ -173,6 +189,7 @@ def train(
                 device=where,
                 workers=workers,
                 warps=warp or (),
+                split=split.value,
                 report=say,
             )
         elif step is Step.aligner:
@@ -227,6 +244,7 @@ def train(
                 plain=plain,
                 listener=listener,
                 lesson_rate=flow.LESSON_RATE if lesson_rate is None else lesson_rate,
+                held_out=unlearned,
             )
     except ValueError as error:  # the networks and the loop know none of our errors
         raise InputError(str(error)) from error

@@ -32,6 +32,11 @@ class Preset(str, Enum):
     paper = "paper"
 
 
+class Split(str, Enum):
+    train = "train"
+    valid = "valid"
+
+
 class Variant(str, Enum):
     full = "full"
     no_masks = "no-masks"
