@@ -22,7 +22,7 @@ from unisinger_cli.types import Chord, Score
 
 # How often tracks are drawn, beside recordings of speech as they are.
 _WARPED = 0.5
-_ACCOMPANIED = 1.5
+_ACCOMPANIED = 1.0  # all of these, beside all others: a factory makes as many as it is asked for
 _SONG = 3.0  # real singing, of which there are minutes
 
 
@@ -128,8 +128,7 @@ class FlowData:
             frames.append(index)
             first.append(position)
             count.append(len(index))
-            share = (_ACCOMPANIED if song else 1.0) * (_SONG if sample["kind"] == "song" else 1.0)
-            share *= _WARPED if "speed" in sample else 1.0
+            share = (_SONG if sample["kind"] == "song" else 1.0) * (_WARPED if "speed" in sample else 1.0)
             weight.append(len(index) ** 0.5 * share)
             speaker.append(self.references.speaker_id[name])
             allowed.append([spoken, True, spoken, song])
@@ -145,6 +144,9 @@ class FlowData:
         self.allowed = torch.tensor(allowed, dtype=torch.float32, device=device)  # tracks x tasks
         self.spoken = self.allowed[:, 0] > 0
         self.weight = torch.tensor(weight, device=device)
+        with_band, alone = self.weight[self.accompanied], self.weight[~self.accompanied]
+        if len(with_band) and len(alone):
+            self.weight[self.accompanied] = with_band * _ACCOMPANIED * alone.sum() / with_band.sum()
         self.task_weight = torch.zeros(len(MASKS), device=device)
         masks = [(m.phoneme, m.semantic, m.speaker, m.instruct) for m in masks_of(self.config.flow)]
         self.masks = torch.tensor(masks, device=device)
