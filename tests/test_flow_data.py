@@ -5,10 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
-from toy_flow import CHANNELS, awake_flow, made_clip
+from toy_flow import CHANNELS, data_of, made_clip
 from toy_pack import SCORE
 from unisinger_cli.model.config import PRESETS
-from unisinger_cli.training.flow_data import FlowData
 
 CONFIG = PRESETS["debug"]
 FRAMES = 300
@@ -23,8 +22,7 @@ def test_songs_are_half_of_what_is_heard_however_many_there_are(songs: int) -> N
         row, tensors = made_clip("singer", vector, FRAMES)
         tensors["accomp"] = torch.zeros(FRAMES, CHANNELS, dtype=torch.int8)
         clips.append((row | {"id": f"song {i}", "kind": "factory", "accomp": "x", "score": SCORE}, tensors))
-    silence = {"vocal": clips[0][1]["vocal"][:1], "content": clips[0][1]["content"][:, :1]}
-    data = FlowData(clips, silence, CONFIG, torch.device("cpu"), 2000, awake_flow(CONFIG).network.conditions.sounds)
+    data = data_of(clips, 2000)
     data.task_weight[1] = 1.0  # every recording can be converted
     torch.manual_seed(0)
     heard = data.draw().speaker

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from conftest import Run
-from toy_flow import awake_flow, made_clip
+from toy_flow import awake_flow, data_of, made_clip
 from toy_pack import training_pack
 from unisinger_cli.model.config import PRESETS
 from unisinger_cli.training.features import load_features
@@ -26,9 +26,7 @@ def recordings(level: int) -> FlowData:
     row, tensors = made_clip("anna", torch.eye(2, CONFIG.timbre.dim), 600)
     noise = torch.randint(-20, 21, tensors["vocal"].shape, generator=generator)
     tensors["vocal"] = (level + noise).to(torch.int8)
-    silence = {"vocal": tensors["vocal"][:1], "content": tensors["content"][:, :1]}
-    sounds = awake_flow(CONFIG).network.conditions.sounds
-    return FlowData([(row, tensors)], silence, CONFIG, torch.device("cpu"), 4, sounds)
+    return data_of([(row, tensors)], 4)
 
 
 def test_what_is_learned_by_heart_does_no_good_to_the_rest(tmp_path: Path) -> None:

@@ -10,11 +10,10 @@ import pytest
 import torch
 
 from conftest import Run
-from toy_flow import CHANNELS, awake_flow, made_clip
+from toy_flow import CHANNELS, awake_flow, data_of, made_clip
 from unisinger_cli.model.conditioning import Conditions
 from unisinger_cli.model.config import PRESETS
 from unisinger_cli.model.flow import draw_times
-from unisinger_cli.model.sounds import SoundTable
 from unisinger_cli.training.critic import CriticLoss, Heard, LatentCritic
 from unisinger_cli.training.features import OTHERS
 from unisinger_cli.training.flow import FlowTrainee
@@ -50,11 +49,7 @@ def singers(size: int, kind: str = "speech") -> FlowData:
         tensors["hz"] = torch.full((4 * FRAMES,), hz, dtype=torch.float16)
         tags = [kind if kind == "speech" else "singing", "female" if name == "anna" else "male"]
         clips.append((row | {"kind": kind, "tags": tags}, tensors))
-    silence = {
-        "vocal": torch.zeros(1, CHANNELS, dtype=torch.int8),
-        "content": torch.zeros(1 + len(OTHERS), 1, dtype=torch.int16),
-    }
-    data = FlowData(clips, silence, CONFIG, torch.device("cpu"), size, SoundTable(CONFIG))
+    data = data_of(clips, size)
     data.task_weight.copy_(torch.tensor([0.0, 0.5, 0.5, 0.0]))
     return data
 

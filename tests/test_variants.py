@@ -9,17 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from toy_flow import CHANNELS, awake_flow, conditions, made_clip
+from toy_flow import CHANNELS, awake_flow, conditions, data_of, made_clip
 from unisinger_cli.model.checkpoint import load_checkpoint, save_checkpoint
 from unisinger_cli.model.conditioning import MASKS
 from unisinger_cli.model.config import PRESETS, ModelConfig
-from unisinger_cli.model.sounds import SoundTable
 from unisinger_cli.model.unisinger import UniSinger
 from unisinger_cli.pipeline.condition import from_recording
 from unisinger_cli.stages.sample import as_tensors
 from unisinger_cli.training.curriculum import CURRICULUM, FULL, VARIANTS, stage_at
-from unisinger_cli.training.features import OTHERS
-from unisinger_cli.training.flow_data import FlowData
 from unisinger_cli.types import Content, Pitch, Timbre
 
 DEBUG = PRESETS["debug"]
@@ -51,11 +48,7 @@ def test_batches_show_what_a_clip_has(masked: bool) -> None:
     config = VARIANTS[FULL if masked else "no-masks"].of(DEBUG)
     clips = [made_clip(name, torch.randn(3, config.timbre.dim)) for name in ("a", "b")]
     clips[1] = ({**clips[1][0], "phonemes": None}, clips[1][1])
-    silence = {
-        "vocal": torch.zeros(1, CHANNELS, dtype=torch.int8),
-        "content": torch.zeros(1 + len(OTHERS), 1, dtype=torch.int16),
-    }
-    data = FlowData(clips, silence, config, torch.device("cpu"), size=400, sounds=SoundTable(config))
+    data = data_of(clips, 400, config)
     data.task_weight.fill_(1.0)
     torch.manual_seed(0)
     c = data.draw().conditions

@@ -7,8 +7,11 @@ import torch
 from unisinger_cli.model.conditioning import Conditions, masks_of
 from unisinger_cli.model.config import PRESETS, ModelConfig
 from unisinger_cli.model.flow import Flow
+from unisinger_cli.model.sounds import SoundTable
 from unisinger_cli.model.unisinger import UniSinger
 from unisinger_cli.training.features import OTHERS
+from unisinger_cli.training.flow_data import FlowData
+from unisinger_cli.training.references import Clip
 
 CHANNELS = PRESETS["debug"].codec.channels  # of a latent
 ROW = {
@@ -79,3 +82,12 @@ def made_clip(
         "hz": torch.zeros(frames, dtype=torch.float16),
     }
     return ROW | {"id": speaker, "speaker": speaker}, tensors
+
+
+def data_of(clips: list[Clip], size: int, config: ModelConfig = PRESETS["debug"]) -> FlowData:
+    """These clips to train on, in batches of `size`; where they end, there is silence."""
+    silence = {
+        "vocal": torch.zeros(1, CHANNELS, dtype=torch.int8),
+        "content": torch.zeros(1 + len(OTHERS), 1, dtype=torch.int16),
+    }
+    return FlowData(clips, silence, config, torch.device("cpu"), size, SoundTable(config))
