@@ -10,7 +10,7 @@ import typer
 
 from unisinger_cli.cli import options, output
 from unisinger_cli.cli.commands.train_composer import train_composer
-from unisinger_cli.cli.commands.train_steps import Preset, Split, Step, Variant, trainable
+from unisinger_cli.cli.commands.train_steps import Preset, Split, Step, Variant, heeded, trainable
 from unisinger_cli.errors import InputError, PartialFailure, UsageError
 
 
@@ -145,18 +145,16 @@ def train(
     further = [path for path in (listener, before) if path is not None]
     unlearned = held_out if held_out is not None else []
     trainable(step, [*packs, *unlearned], [*files, *further], seconds, steps, variants)
-    if listener is not None and step is not Step.flow:
-        raise UsageError(f"--listener means nothing to {step.value}", "only a flow takes lessons")
+    heeded(step, "--listener", listener is not None, by=(Step.flow,), why="only a flow takes lessons")
     if lesson_rate is not None and listener is None:
         raise UsageError("--lesson-rate is of lessons, and there are none", "give a --listener, too")
     if (before is not None or share != 1.0) and (step is not Step.bundle or before is None):
         raise UsageError("--share is of the way from --before, in a bundle", "give both to bundle, or neither")
-    if plain and step is not Step.codec:
-        raise UsageError(f"--plain means nothing to {step.value}", "only a codec can be a baseline")
-    if split is not Split.train and step is not Step.features:
-        raise UsageError(f"--split means nothing to {step.value}", "only features are made of the valid split")
-    if unlearned and step is not Step.flow:
-        raise UsageError(f"--held-out means nothing to {step.value}", "only a flow is measured while it learns")
+    heeded(step, "--plain", plain, by=(Step.codec,), why="only a codec can be a baseline")
+    heeded(
+        step, "--split", split is not Split.train, by=(Step.features,), why="only features are made of the valid split"
+    )
+    heeded(step, "--held-out", bool(unlearned), by=(Step.flow,), why="only a flow is measured while it learns")
 
     from unisinger_cli.model.config import PRESETS
     from unisinger_cli.model.unisinger import UniSinger

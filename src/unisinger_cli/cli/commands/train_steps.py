@@ -50,10 +50,8 @@ def trainable(
 ) -> None:
     """Raises UsageError where `step` lacks something or is given what it has no use for, InputError where a folder
     holds no prepared data, or a file is missing."""
-    if variants and step not in (Step.flow, Step.ablation):
-        raise UsageError(
-            f"--variant means nothing to {step.value}", "a flow has variants, and a bundle takes its flow's"
-        )
+    why = "a flow has variants, and a bundle takes its flow's"
+    heeded(step, "--variant", bool(variants), by=(Step.flow, Step.ablation), why=why)
     if step is Step.flow and len(variants) > 1:
         raise UsageError("a flow is of one variant", "unisinger train ablation trains several")
     if step is Step.ablation and steps is None:
@@ -68,3 +66,9 @@ def trainable(
             raise InputError(f"{file} does not exist")
     if step not in (Step.aligner, Step.features, Step.bundle, Step.curves) and seconds is None and steps is None:
         raise UsageError("how long to train is not given", "such as --seconds 600, or --steps 8000")
+
+
+def heeded(step: Step, option: str, given: bool, *, by: tuple[Step, ...], why: str) -> None:
+    """Raises UsageError where an option is given to a step that does not heed it."""
+    if given and step not in by:
+        raise UsageError(f"{option} means nothing to {step.value}", why)
