@@ -134,14 +134,14 @@ def encode_packs(
     *,
     device: torch.device,
     workers: int,
-    warps: Sequence[float] = (),
+    warps: Sequence[int] = (),
     split: str = "train",
     shard_bytes: int = 15 << 20,
     report: Callable[[str], None],
 ) -> None:
     """Write `out/NNN.safetensors` and `out/NNN.jsonl` (the rows, in order), each shard at most `shard_bytes`, and
-    `out/silence.safetensors`, of the clips of that `split`. Those without an accompaniment come once more at each speed
-    of `warps`, as other voices. Raises ValueError where no clip is of that split.
+    `out/silence.safetensors`, of the clips of that `split`. All come once more as many semitones higher as each of
+    `warps` says, as other voices and other songs. Raises ValueError where no clip is of that split.
     """
     config = model.config
     rows = list(read_packs(packs, split))
@@ -171,16 +171,16 @@ def encode_packs(
 
     for i, (folder, row) in enumerate(rows):
         length = int(voices.length[i])
-        vocal = voices.gather(voices.start[i : i + 1], length)
-        accomp = None
+        stems = voices.gather(voices.start[i : i + 1], length)
         if i in place and accomps is not None:
             clip = place[i]
             accomp = accomps.gather(accomps.start[clip : clip + 1], min(length, int(accomps.length[clip])))
-            accomp = torch.nn.functional.pad(accomp, (0, length - accomp.shape[1]))
+            stems = torch.cat([stems, torch.nn.functional.pad(accomp, (0, length - accomp.shape[1]))])
         hz = pitches[folder][row["id"]]
-        others = [warped(row, vocal, hz, speed, config.codec.hop) for speed in warps if accomp is None]
-        for one, sound, pitch in [(row, vocal, hz), *others]:
-            for name, value in encode_row(model, one, sound, accomp, pitch).items():
+        others = [warped(row, stems, hz, semitones, config.codec.hop) for semitones in warps]
+        for one, sound, pitch in [(row, stems, hz), *others]:
+            accomp = sound[1:] if len(sound) > 1 else None
+            for name, value in encode_row(model, one, sound[:1], accomp, pitch).items():
                 tensors[f"{len(kept)}.{name}"] = value.cpu().contiguous()
                 size += value.numel() * value.element_size()
             kept.append(one)

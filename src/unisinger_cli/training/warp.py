@@ -1,19 +1,26 @@
-"""More singers out of those there are: a recording played slower or faster is somebody else's voice.
+"""More singers and songs out of those there are: a recording played slower or faster is somebody else's voice, and a
+song in another key.
 
 Pitch, formants and tempo move together, as between large and small people (speed perturbation, Ko et al. 2015; as
 further speakers, Yamamoto et al. 2019). A few hundred recorded voices leave a speaker space nearly empty, and a flow
-that has seen only so many points of it learns them by heart.
+that has seen only so many points of it learns them by heart; so it does with accompaniments. Moves are whole semitones,
+for chords have names.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from unisinger_cli.notation.keys import NAMES, tonic_and_mode
 from unisinger_cli.training.dataset import Row
 
-_SEXES = ("female", "male")  # a voice that was moved by four semitones may be either
+# What nobody can say of it any more: a voice that was moved by four semitones may be a man's or a woman's, and a song
+# that is a quarter faster slow or fast.
+_UNSURE = ("female", "male", "slow", "medium", "fast")
 
 
 def resampled(audio: Tensor, length: int) -> Tensor:
@@ -24,27 +31,43 @@ def resampled(audio: Tensor, length: int) -> Tensor:
     return torch.fft.irfft(spectrum, n=length) * (length / audio.shape[1])
 
 
-def warped(row: Row, audio: Tensor, hz: np.ndarray, speed: float, hop: int) -> tuple[Row, Tensor, np.ndarray]:
-    """A clip played at `speed`: its row as another speaker's, its audio [1, l'] of whole frames, its F0 [n'].
+def _transposed(score: dict[str, Any], semitones: int, speed: float) -> dict[str, Any]:
+    """The harmony of a row, of which every pitch class and every time moves along."""
+    tonic, mode = tonic_and_mode(score["key"])
+    move = lambda pitch_class: (pitch_class + semitones) % 12  # noqa: E731
+    return score | {
+        "bpm": score["bpm"] * speed,
+        "key": f"{NAMES[move(tonic)]}:{mode}",
+        "downbeat": score["downbeat"] / speed,
+        "chords": [
+            [start / speed, end / speed, move(root), quality, move(bass)]
+            for start, end, root, quality, bass in score["chords"]
+        ],
+    }
 
-    `hz` [n] is the F0 of `audio` [1, l] in Hz, frame by frame.
+
+def warped(row: Row, stems: Tensor, hz: np.ndarray, semitones: int, hop: int) -> tuple[Row, Tensor, np.ndarray]:
+    """A clip played so much faster that it is `semitones` higher (slower and lower, if negative): its row as another
+    speaker's, its stems [s, l'] of whole frames, its F0 [n'].
+
+    `hz` [n] is the F0 of the vocal of `stems` [s, l] in Hz, frame by frame. Raises ValueError for less than a frame.
     """
-    frames = int(audio.shape[1] / speed) // hop
+    speed = 2 ** (semitones / 12)
+    frames = int(stems.shape[1] / speed) // hop
     if frames < 1:
-        raise ValueError(f"{row['id']} is too short to be played at {speed:g} times its speed")
+        raise ValueError(f"{row['id']} is too short to be played {semitones:+d} semitones higher")
     kept = round(frames * hop * speed)  # what is left over is less than a frame
     at = ((np.arange(frames) + 0.5) * speed).astype(int)
     pitch = np.where(at < len(hz), hz[np.minimum(at, len(hz) - 1)], 0.0) * speed
-    phonemes = row["phonemes"]
-    if phonemes:
-        later = lambda time: None if time is None else time / speed  # noqa: E731
-        phonemes = [[symbol, later(start), later(end)] for symbol, start, end in phonemes]
-    other = row | {
-        "id": f"{row['id']}@{speed:g}",
-        "speaker": f"{row['speaker']}@{speed:g}",
+    later = lambda time: None if time is None else time / speed  # noqa: E731
+    kept_fields = {name: value for name, value in row.items() if name not in ("notes", "caption")}
+    other = kept_fields | {
+        "id": f"{row['id']}@{semitones:+d}",
+        "speaker": f"{row['speaker']}@{semitones:+d}",
         "speed": speed,
         "seconds": row["seconds"] / speed,
-        "phonemes": phonemes,
-        "tags": [tag for tag in row["tags"] if tag not in _SEXES],
+        "phonemes": row["phonemes"] and [[symbol, later(start), later(end)] for symbol, start, end in row["phonemes"]],
+        "score": row["score"] and _transposed(row["score"], semitones, speed),
+        "tags": [tag for tag in row["tags"] if tag not in _UNSURE],
     }
-    return other, resampled(audio[:, :kept], frames * hop), pitch.astype(np.float32)
+    return other, resampled(stems[:, :kept], frames * hop), pitch.astype(np.float32)

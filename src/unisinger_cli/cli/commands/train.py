@@ -49,8 +49,8 @@ def train(
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the state in --out.")] = False,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that decode audio.")] = 2,
     warp: Annotated[
-        list[float] | None,
-        typer.Option("--warp", min=0.5, max=2.0, help="For features: solo voices also at this speed; repeatable."),
+        list[int] | None,
+        typer.Option("--warp", min=-12, max=12, help="For features: also so many semitones higher; repeatable."),
     ] = None,
     lieder: Annotated[
         Path | None, typer.Option("--lieder", metavar="DIR", help="For composer: scores, with index.jsonl.")
