@@ -38,6 +38,12 @@ def tonic_and_mode(key: str) -> tuple[int, str]:
     return NAMES.index(name), mode
 
 
+def moved_key(key: str, semitones: int) -> str:
+    """The key so many semitones higher, written as `read_key` writes it."""
+    tonic, mode = tonic_and_mode(key)
+    return f"{NAMES[(tonic + semitones) % 12]}:{mode}"
+
+
 def fifths(key: str) -> int:
     """The key signature: sharps, or flats as a negative number, -5..6."""
     tonic, mode = tonic_and_mode(key)

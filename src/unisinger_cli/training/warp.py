@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from unisinger_cli.notation.keys import NAMES, tonic_and_mode
+from unisinger_cli.notation.keys import moved_key
 from unisinger_cli.training.dataset import Row
 
 # What nobody can say of it any more: a voice that was moved by four semitones may be a man's or a woman's, and a song
@@ -33,11 +33,10 @@ def resampled(audio: Tensor, length: int) -> Tensor:
 
 def _transposed(score: dict[str, Any], semitones: int, speed: float) -> dict[str, Any]:
     """The harmony of a row, of which every pitch class and every time moves along."""
-    tonic, mode = tonic_and_mode(score["key"])
     move = lambda pitch_class: (pitch_class + semitones) % 12  # noqa: E731
     return score | {
         "bpm": score["bpm"] * speed,
-        "key": f"{NAMES[move(tonic)]}:{mode}",
+        "key": moved_key(score["key"], semitones),
         "downbeat": score["downbeat"] / speed,
         "chords": [
             [start / speed, end / speed, move(root), quality, move(bass)]
