@@ -92,6 +92,7 @@ def test_help_is_fast() -> None:
         (["song", "--lyrics", "l.txt", "--steps", "0"], "--steps is 0"),
         (["song", "--lyrics", "l.txt", "--cfg", "21"], "is 21"),
         (["song", "--lyrics", "l.txt", "--cfg-voice", "nan"], "--cfg-voice is nan"),
+        (["song", "--lyrics", "l.txt", "--temperature", "2.1"], "--temperature is 2.1, and must be from 0 to 2"),
         (["song", "--lyrics", "l.txt", "--bpm", "20"], "--bpm is 20"),
         (["song", "--lyrics", "l.txt", "-o", "song.txt"], "must end in"),
         (["convert", "v.wav", "-t", "v.wav", "--transpose", "up"], "--transpose is 'up'"),

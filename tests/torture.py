@@ -138,7 +138,8 @@ BAD_WEIGHTS = "short huge plain deep vast mad pickle zip none missing".split()
 NUMBERS = (
     "--seed -1", "--seed 9223372036854775808", "--seed x", "--seed 1.5", "--steps 0", "--steps 201", "--steps -3",
     "--steps 1e3", "--cfg -1", "--cfg 21", "--cfg nan", "--cfg inf", "--cfg-words 99", "--cfg-voice -0.1",
-    "--cfg-accomp 1e99", "--threads 0", "--threads 99999", "--bits 8", "--bits 24.0",
+    "--cfg-accomp 1e99", "--temperature -0.1", "--temperature 2.1", "--temperature nan", "--threads 0",
+    "--threads 99999", "--bits 8", "--bits 24.0",
 )  # fmt: skip
 
 

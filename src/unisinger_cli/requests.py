@@ -35,6 +35,7 @@ class SamplerConfig:
     voice: float = 2.5  # guidance on the speaker; more of it costs words
     accomp: float = 2.5  # guidance on style and harmony
     source: float = 1.0  # guidance away from the singer of the recording that is converted; costs words, too
+    temperature: float = 1.0  # deviation of the noise that is begun from; under 1, what is sung is likelier
 
     def __post_init__(self) -> None:
         _within("--seed", self.seed, 0, 2**63 - 1)
@@ -42,6 +43,7 @@ class SamplerConfig:
         _within("--steps", self.steps, 1, 200)
         for name in ("words", "voice", "accomp", "source"):
             _within(f"--cfg-{name}", getattr(self, name), 0, 20)
+        _within("--temperature", self.temperature, 0, 2)
 
 
 @dataclass(frozen=True)

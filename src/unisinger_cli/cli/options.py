@@ -185,6 +185,16 @@ CfgWords: TypeAlias = Annotated[float | None, _scale("words", "on the words")]
 CfgVoice: TypeAlias = Annotated[float | None, _scale("voice", "on the voice")]
 CfgAccomp: TypeAlias = Annotated[float | None, _scale("accomp", "on style and harmony")]
 CfgSource: TypeAlias = Annotated[float | None, _scale("source", "away from the singer of the recording")]
+Temperature: TypeAlias = Annotated[
+    float | None,
+    typer.Option(
+        "--temperature",
+        envvar="UNISINGER_TEMPERATURE",
+        show_envvar=False,
+        help="Deviation of the noise that it begins from, 0 to 2; less is safer, and takes differ less.  "
+        f"[default: {SamplerConfig().temperature:g}]",
+    ),
+]
 
 
 def sampler(
@@ -196,6 +206,7 @@ def sampler(
     accomp: float | None,
     source: float | None = None,
     take: int = 0,
+    temperature: float | None = None,
 ) -> SamplerConfig:
     """The sampler that was asked for: an own scale goes before --cfg, that before the default; 0 is 0."""
     usual = SamplerConfig()
@@ -211,6 +222,7 @@ def sampler(
         voice=scale(voice, usual.voice),
         accomp=scale(accomp, usual.accomp),
         source=scale(source, usual.source),
+        temperature=usual.temperature if temperature is None else temperature,
     )
 
 

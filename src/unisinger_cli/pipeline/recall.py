@@ -77,7 +77,7 @@ def recall(path: Path) -> Receipt:
         return _found(path, text)
 
     try:
-        request = _built(verb, data["request"], f"{path}: request", find)
+        request = _built(verb, _as_then(data["request"]), f"{path}: request", find)
     except UsageError as error:
         raise InputError(f"{path}: {error.message}", _HINT) from error
     inputs = {}
@@ -103,6 +103,13 @@ def recall(path: Path) -> Receipt:
         where.table("versions"),
         "retakes" in data,
     )
+
+
+def _as_then(request: Any) -> Any:
+    """A told request with what receipts did not tell while it was the same for all."""
+    if not isinstance(request, dict) or not isinstance(request.get("sampler"), dict):
+        return request  # what is wrong with it is said where it is built
+    return request | {"sampler": {"temperature": 1.0} | request["sampler"]}
 
 
 def _asked(request: Request) -> list[Path]:

@@ -199,12 +199,13 @@ def noise_seed(sampler: SamplerConfig) -> int:
 def _noise(
     sampler: SamplerConfig, shape: tuple[int, int], pieces: list[list[tuple[int, int]]], frames: int, device: Any
 ) -> Iterator[torch.Tensor]:
-    """Noise [groups, n, channels], from where a piece begins to where the next does."""
+    """Noise [groups, n, channels] of the sampler's temperature, from where a piece begins to where the next does."""
     import torch
 
     generator = torch.Generator().manual_seed(noise_seed(sampler))
     for start, end in pairwise([*(piece[0][0] for piece in pieces), frames]):
-        yield torch.randn((end - start, *shape), generator=generator).transpose(0, 1).to(device)
+        drawn = torch.randn((end - start, *shape), generator=generator)
+        yield (sampler.temperature * drawn).transpose(0, 1).to(device)
 
 
 def _solver_step(

@@ -51,6 +51,7 @@ def convert(
     cfg_voice: options.CfgVoice = None,
     cfg_accomp: options.CfgAccomp = None,
     cfg_source: options.CfgSource = None,
+    temperature: options.Temperature = None,
     take: options.Take = 0,
     takes: options.Takes = 1,
     pick: options.Pick = "best",
@@ -87,7 +88,7 @@ def convert(
         transpose=options.semitones(transpose),
         separate=separate,
         style=style,
-        sampler=options.sampler(seed, steps, cfg, cfg_words, cfg_voice, cfg_accomp, cfg_source, take),
+        sampler=options.sampler(seed, steps, cfg, cfg_words, cfg_voice, cfg_accomp, cfg_source, take, temperature),
     )
     checks.recording(source)
     path = Path(f"{source.stem}.converted.wav") if out is None else out

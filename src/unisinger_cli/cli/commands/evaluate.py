@@ -67,6 +67,7 @@ def evaluate(
     cfg_voice: options.CfgVoice = None,
     cfg_accomp: options.CfgAccomp = None,
     cfg_source: options.CfgSource = None,
+    temperature: options.Temperature = None,
     force: options.Force = False,
     json: options.Json = False,
     quiet: options.Quiet = False,
@@ -94,7 +95,7 @@ def evaluate(
       unisinger evaluate --data packs/voices --out report --ablation runs/ablation
     """
     output.screen.json, output.screen.quiet = json, quiet
-    sampler = options.sampler(seed, steps, cfg, cfg_words, cfg_voice, cfg_accomp, cfg_source)
+    sampler = options.sampler(seed, steps, cfg, cfg_words, cfg_voice, cfg_accomp, cfg_source, temperature=temperature)
     if out.exists() and not out.is_dir():
         raise InputError(f"{out} exists and is not a folder", "choose another name with --out")
     if ablation:

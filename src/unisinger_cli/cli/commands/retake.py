@@ -39,6 +39,7 @@ def retake(
     steps: options.Steps = None,
     cfg_words: options.CfgWords = None,
     cfg_voice: options.CfgVoice = None,
+    temperature: options.Temperature = None,
     out: options.Output = None,
     force: options.Force = False,
     json: options.Json = False,
@@ -50,8 +51,8 @@ def retake(
     """Sing some lines of a song again; everything else stays as it is, sample for sample.
 
     Without --line, the lines are listed with their numbers and how well each was sung. The words, the melody and the
-    accompaniment stay; the voice sings them anew, out of what is before and after. Guidance and steps are those of the
-    song unless they are given.
+    accompaniment stay; the voice sings them anew, out of what is before and after. Guidance, temperature and steps are
+    those of the song unless they are given.
 
     \b
     Examples:
@@ -79,7 +80,7 @@ def retake(
         path, [name for name in ("vocal", "accomp") if name in song.stems], force=force, inputs=inputs
     )
     checks.bits(None if song.receipt.bits == "24" else song.receipt.bits, path)
-    asked = _sampler(song, take, steps, cfg_words, cfg_voice)
+    asked = _sampler(song, take, steps, cfg_words, cfg_voice, temperature)
 
     from unisinger_cli.pipeline import retake as verb
     from unisinger_cli.pipeline.locks import alone
@@ -124,7 +125,12 @@ def _reworded(song: Existing, lines: set[int] | None, words: str) -> Existing:
 
 
 def _sampler(
-    song: Existing, take: int | None, steps: int | None, words: float | None, voice: float | None
+    song: Existing,
+    take: int | None,
+    steps: int | None,
+    words: float | None,
+    voice: float | None,
+    temperature: float | None,
 ) -> SamplerConfig:
     then = song.request.sampler
     return replace(
@@ -133,6 +139,7 @@ def _sampler(
         steps=then.steps if steps is None else steps,
         words=then.words if words is None else words,
         voice=then.voice if voice is None else voice,
+        temperature=then.temperature if temperature is None else temperature,
     )
 
 

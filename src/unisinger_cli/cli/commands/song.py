@@ -34,6 +34,7 @@ def song(
     cfg_words: options.CfgWords = None,
     cfg_voice: options.CfgVoice = None,
     cfg_accomp: options.CfgAccomp = None,
+    temperature: options.Temperature = None,
     take: options.Take = 0,
     takes: options.Takes = 1,
     pick: options.Pick = "best",
@@ -82,7 +83,7 @@ def song(
         lyrics_name=str(lyrics),
         melody=melody,
         plan=plan,
-        sampler=options.sampler(seed, steps, cfg, cfg_words, cfg_voice, cfg_accomp, take=take),
+        sampler=options.sampler(seed, steps, cfg, cfg_words, cfg_voice, cfg_accomp, take=take, temperature=temperature),
     )
     checks.plannable(request)
     given = {"lyrics": lyrics, "melody": melody, "plan": plan}
