@@ -27,7 +27,7 @@ from unisinger_cli.corpus.songfile import Further, replace_file, row_of_song, sa
 from unisinger_cli.corpus.splits import TEST, TRAIN, VALID
 from unisinger_cli.corpus.units import Unit
 from unisinger_cli.errors import InputError
-from unisinger_cli.notation.keys import moved_key
+from unisinger_cli.notation.keys import moved
 from unisinger_cli.types import Note, PlanLine, SongPlan, Syllable
 
 _SECONDS = (10.0, 16.0)  # of a song
@@ -203,12 +203,11 @@ def sung_groups(song: ScoreSong) -> list[tuple[Note, ...]]:
 def transposed(song: ScoreSong, semitones: int) -> ScoreSong:
     """The melody moves by `semitones`, accompaniment and harmony by the nearest way to the same pitch class."""
     near = (semitones + 6) % 12 - 6
-    chords = tuple(replace(c, root=(c.root + near) % 12, bass=(c.bass + near) % 12) for c in song.score.chords)
     return replace(
         song,
         notes=tuple(replace(note, midi=float(note.midi + semitones)) for note in song.notes),
         accompaniment=tuple(replace(note, midi=note.midi + near) for note in song.accompaniment),
-        score=replace(song.score, key=moved_key(song.score.key, near), chords=chords),
+        score=moved(song.score, near),
     )
 
 

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 from unisinger_cli.errors import InputError
+from unisinger_cli.types import Score
 
 NAMES = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 QUALITIES: dict[str, tuple[int, ...]] = {  # semitones above the root
@@ -38,10 +40,22 @@ def tonic_and_mode(key: str) -> tuple[int, str]:
     return NAMES.index(name), mode
 
 
-def moved_key(key: str, semitones: int) -> str:
-    """The key so many semitones higher, written as `read_key` writes it."""
-    tonic, mode = tonic_and_mode(key)
-    return f"{NAMES[(tonic + semitones) % 12]}:{mode}"
+def moved(score: Score, semitones: int, stretch: float = 1.0) -> Score:
+    """The score so many semitones higher, its key written as `read_key` writes it, and all of its times `stretch` times
+    as late."""
+    tonic, mode = tonic_and_mode(score.key)
+    chords = tuple(
+        replace(
+            chord,
+            start=chord.start * stretch,
+            end=chord.end * stretch,
+            root=(chord.root + semitones) % 12,
+            bass=(chord.bass + semitones) % 12,
+        )
+        for chord in score.chords
+    )
+    key = f"{NAMES[(tonic + semitones) % 12]}:{mode}"
+    return replace(score, bpm=score.bpm / stretch, key=key, chords=chords, downbeat=score.downbeat * stretch)
 
 
 def fifths(key: str) -> int:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from unisinger_cli.notation.keys import NAMES, tonic_and_mode
+from unisinger_cli.notation.keys import moved, tonic_and_mode
 from unisinger_cli.stages.harmony import detect_key, harmonise
 from unisinger_cli.types import Note, PlanLine, SongPlan, Tune
 
@@ -18,8 +18,7 @@ def arranged(tune: Tune, *, bpm: float | None, key: str | None, centre_midi: flo
     """The tune at another tempo and in another key, where they are given (the tonic counts, not the mode), and in the
     octave that lies nearest to `centre_midi`; without one, only a tune that is centred outside RANGE moves."""
     own = tune.score.key or detect_key(tune.notes)
-    tonic, mode = tonic_and_mode(own)
-    shift = 0 if key is None else (tonic_and_mode(key)[0] - tonic + 6) % 12 - 6
+    shift = 0 if key is None else (tonic_and_mode(key)[0] - tonic_and_mode(own)[0] + 6) % 12 - 6
     middle = _middle(tune.notes) + shift
     goal = float(np.clip(middle, *RANGE)) if centre_midi is None else centre_midi
     shift += 12 * round((goal - middle) / 12) if abs(goal - middle) > 6 or centre_midi is not None else 0
@@ -27,23 +26,8 @@ def arranged(tune: Tune, *, bpm: float | None, key: str | None, centre_midi: flo
     remarks = tune.remarks
     if shift:
         remarks += (f"the melody is moved by {shift:+d} semitones",)
-    chords = tuple(
-        replace(
-            chord,
-            start=chord.start * stretch,
-            end=chord.end * stretch,
-            root=(chord.root + shift) % 12,
-            bass=(chord.bass + shift) % 12,
-        )
-        for chord in tune.score.chords
-    )
-    score = replace(
-        tune.score,
-        bpm=tune.score.bpm if bpm is None else bpm,
-        key=f"{NAMES[(tonic + shift) % 12]}:{mode}",
-        chords=chords,
-        downbeat=tune.score.downbeat * stretch,
-    )
+    score = moved(replace(tune.score, key=own), shift, stretch)
+    score = score if bpm is None else replace(score, bpm=bpm)  # to the last digit
     notes = tuple(Note(note.start * stretch, note.end * stretch, note.midi + shift) for note in tune.notes)
     return replace(tune, notes=notes, score=score, seconds=tune.seconds * stretch, remarks=remarks)
 

@@ -21,7 +21,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from unisinger_cli.types import Chord, Score
+
 Row = dict[str, Any]
+
+
+def score_of(row: Row) -> Score | None:
+    """The harmony that a row of a pack carries, as a value."""
+    data: dict[str, Any] | None = row["score"]
+    if data is None:
+        return None
+    chords = tuple(Chord(*chord) for chord in data["chords"])
+    return Score(data["bpm"], data["beats_per_bar"], data["key"], chords, data["downbeat"])
 
 
 def read_packs(folders: list[Path], split: str = "train") -> Iterator[tuple[Path, Row]]:

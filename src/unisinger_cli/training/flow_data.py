@@ -15,24 +15,14 @@ from unisinger_cli.model.config import ModelConfig
 from unisinger_cli.model.sounds import SoundTable
 from unisinger_cli.stages.clock import score_frames
 from unisinger_cli.training.curriculum import DROPOUT
-from unisinger_cli.training.dataset import Row, draw_by
+from unisinger_cli.training.dataset import Row, draw_by, score_of
 from unisinger_cli.training.features import LATENT_STEP
 from unisinger_cli.training.references import Clip, References
-from unisinger_cli.types import Chord, Score
 
 # How often tracks are drawn, beside recordings of speech as they are.
 _WARPED = 0.5
 _ACCOMPANIED = 1.0  # all of these, beside all others: a factory makes as many as it is asked for
 _SONG = 3.0  # real singing, of which there are minutes
-
-
-def score_of(row: Row) -> Score | None:
-    """The harmony that a row of a pack carries, as a value."""
-    data: dict[str, Any] | None = row["score"]
-    if data is None:
-        return None
-    chords = tuple(Chord(*chord) for chord in data["chords"])
-    return Score(data["bpm"], data["beats_per_bar"], data["key"], chords, data["downbeat"])
 
 
 @dataclass

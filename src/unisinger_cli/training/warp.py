@@ -9,14 +9,16 @@ for chords have names.
 
 from __future__ import annotations
 
+from dataclasses import asdict, astuple
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from unisinger_cli.notation.keys import moved_key
-from unisinger_cli.training.dataset import Row
+from unisinger_cli.notation.keys import moved
+from unisinger_cli.training.dataset import Row, score_of
+from unisinger_cli.types import Score
 
 # What nobody can say of it any more: a voice that was moved by four semitones may be a man's or a woman's, and a song
 # that is a quarter faster slow or fast.
@@ -31,18 +33,9 @@ def resampled(audio: Tensor, length: int) -> Tensor:
     return torch.fft.irfft(spectrum, n=length) * (length / audio.shape[1])
 
 
-def _transposed(score: dict[str, Any], semitones: int, speed: float) -> dict[str, Any]:
-    """The harmony of a row, of which every pitch class and every time moves along."""
-    move = lambda pitch_class: (pitch_class + semitones) % 12  # noqa: E731
-    return score | {
-        "bpm": score["bpm"] * speed,
-        "key": moved_key(score["key"], semitones),
-        "downbeat": score["downbeat"] / speed,
-        "chords": [
-            [start / speed, end / speed, move(root), quality, move(bass)]
-            for start, end, root, quality, bass in score["chords"]
-        ],
-    }
+def _told(score: Score) -> dict[str, Any]:
+    """A score as rows have it."""
+    return asdict(score) | {"chords": [list(astuple(chord)) for chord in score.chords]}
 
 
 def warped(row: Row, stems: Tensor, hz: np.ndarray, semitones: int, hop: int) -> tuple[Row, Tensor, np.ndarray]:
@@ -59,6 +52,7 @@ def warped(row: Row, stems: Tensor, hz: np.ndarray, semitones: int, hop: int) ->
     at = ((np.arange(frames) + 0.5) * speed).astype(int)
     pitch = np.where(at < len(hz), hz[np.minimum(at, len(hz) - 1)], 0.0) * speed
     later = lambda time: None if time is None else time / speed  # noqa: E731
+    score = score_of(row)
     kept_fields = {name: value for name, value in row.items() if name not in ("notes", "caption")}
     other = kept_fields | {
         "id": f"{row['id']}@{semitones:+d}",
@@ -66,7 +60,7 @@ def warped(row: Row, stems: Tensor, hz: np.ndarray, semitones: int, hop: int) ->
         "speed": speed,
         "seconds": row["seconds"] / speed,
         "phonemes": row["phonemes"] and [[symbol, later(start), later(end)] for symbol, start, end in row["phonemes"]],
-        "score": row["score"] and _transposed(row["score"], semitones, speed),
+        "score": None if score is None else _told(moved(score, semitones, 1 / speed)),
         "tags": [tag for tag in row["tags"] if tag not in _UNSURE],
     }
     return other, resampled(stems[:, :kept], frames * hop), pitch.astype(np.float32)
