@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conftest import Run
 from toy_flow import ROW
 from unisinger_cli.notation.keys import tonic_and_mode
 from unisinger_cli.training.warp import resampled, warped
@@ -75,3 +76,17 @@ def test_stretching_by_nothing_changes_nothing() -> None:
 def test_a_clip_that_is_too_short_is_named() -> None:
     with pytest.raises(ValueError, match="x is too short"):
         warped(ROW, tone(200.0, 1), np.zeros(1, dtype=np.float32), 12, HOP)
+
+
+@pytest.mark.parametrize(
+    ("step", "flags", "said"),
+    [
+        ("flow", ("--warp", "1"), "--warp means nothing to flow"),
+        ("features", ("--warp", "1", "--warp", "0"), "--warp 0"),
+        ("codec", ("--lieder", "scores"), "--lieder means nothing to codec"),
+        ("timbre", ("--measure",), "--measure means nothing to timbre"),
+    ],
+)
+def test_what_a_step_does_not_heed_is_refused(unisinger: Run, step: str, flags: tuple[str, ...], said: str) -> None:
+    refused = unisinger("train", step, "--data", "pack", "--out", "out", *flags)
+    assert refused.code == 2 and said in refused.err
