@@ -151,15 +151,19 @@ Pick: TypeAlias = Annotated[
         help="The take that measures best, or all, as NAME.take1.wav and so on.",
     ),
 ]
-Steps: TypeAlias = Annotated[
-    int | None,
-    typer.Option(
-        "--steps",
-        envvar="UNISINGER_STEPS",
+
+
+def _sampled(option: str, field: str, what: str) -> Any:
+    """The option of one number of `SamplerConfig`, which knows its default."""
+    return typer.Option(
+        f"--{option}",
+        envvar=f"UNISINGER_{option.upper().replace('-', '_')}",
         show_envvar=False,
-        help="Solver steps, 1 to 200; fewer is faster.  [default: 16]",
-    ),
-]
+        help=f"{what}.  [default: {getattr(SamplerConfig(), field):g}]",
+    )
+
+
+Steps: TypeAlias = Annotated[int | None, _sampled("steps", "steps", "Solver steps, 1 to 200; fewer is faster")]
 Cfg: TypeAlias = Annotated[
     float | None,
     typer.Option(
@@ -169,32 +173,14 @@ Cfg: TypeAlias = Annotated[
         help="All guidance scales at once, 0 to 20; 1 is no guidance.",
     ),
 ]
-
-
-def _scale(name: str, what: str) -> Any:
-    """The option of one guidance scale of `SamplerConfig`, which knows its default."""
-    return typer.Option(
-        f"--cfg-{name}",
-        envvar=f"UNISINGER_CFG_{name.upper()}",
-        show_envvar=False,
-        help=f"Guidance {what}.  [default: {getattr(SamplerConfig(), name):g}]",
-    )
-
-
-CfgWords: TypeAlias = Annotated[float | None, _scale("words", "on the words")]
-CfgVoice: TypeAlias = Annotated[float | None, _scale("voice", "on the voice")]
-CfgAccomp: TypeAlias = Annotated[float | None, _scale("accomp", "on style and harmony")]
-CfgSource: TypeAlias = Annotated[float | None, _scale("source", "away from the singer of the recording")]
-Temperature: TypeAlias = Annotated[
-    float | None,
-    typer.Option(
-        "--temperature",
-        envvar="UNISINGER_TEMPERATURE",
-        show_envvar=False,
-        help="Deviation of the noise that it begins from, 0 to 2; less is safer, and takes differ less.  "
-        f"[default: {SamplerConfig().temperature:g}]",
-    ),
+CfgWords: TypeAlias = Annotated[float | None, _sampled("cfg-words", "words", "Guidance on the words")]
+CfgVoice: TypeAlias = Annotated[float | None, _sampled("cfg-voice", "voice", "Guidance on the voice")]
+CfgAccomp: TypeAlias = Annotated[float | None, _sampled("cfg-accomp", "accomp", "Guidance on style and harmony")]
+CfgSource: TypeAlias = Annotated[
+    float | None, _sampled("cfg-source", "source", "Guidance away from the singer of the recording")
 ]
+_NOISE = "Deviation of the noise that it begins from, 0 to 2; less is safer, and takes differ less"
+Temperature: TypeAlias = Annotated[float | None, _sampled("temperature", "temperature", _NOISE)]
 
 
 def sampler(

@@ -12,7 +12,7 @@ import tarfile
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,11 @@ def score_of(row: Row) -> Score | None:
         return None
     chords = tuple(Chord(*chord) for chord in data["chords"])
     return Score(data["bpm"], data["beats_per_bar"], data["key"], chords, data["downbeat"])
+
+
+def told(score: Score) -> dict[str, Any]:
+    """A score as a row carries it: what `score_of` reads."""
+    return asdict(score) | {"chords": [list(astuple(chord)) for chord in score.chords]}
 
 
 def read_packs(folders: list[Path], split: str = "train") -> Iterator[tuple[Path, Row]]:

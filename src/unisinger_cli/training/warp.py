@@ -9,16 +9,12 @@ for chords have names.
 
 from __future__ import annotations
 
-from dataclasses import asdict, astuple
-from typing import Any
-
 import numpy as np
 import torch
 from torch import Tensor
 
 from unisinger_cli.notation.keys import moved
-from unisinger_cli.training.dataset import Row, score_of
-from unisinger_cli.types import Score
+from unisinger_cli.training.dataset import Row, score_of, told
 
 # What nobody can say of it any more: a voice that was moved by four semitones may be a man's or a woman's, and a song
 # that is a quarter faster slow or fast.
@@ -31,11 +27,6 @@ def resampled(audio: Tensor, length: int) -> Tensor:
     bins = length // 2 + 1
     spectrum = torch.nn.functional.pad(spectrum[:, :bins], (0, max(0, bins - spectrum.shape[1])))
     return torch.fft.irfft(spectrum, n=length) * (length / audio.shape[1])
-
-
-def _told(score: Score) -> dict[str, Any]:
-    """A score as rows have it."""
-    return asdict(score) | {"chords": [list(astuple(chord)) for chord in score.chords]}
 
 
 def warped(row: Row, stems: Tensor, hz: np.ndarray, semitones: int, hop: int) -> tuple[Row, Tensor, np.ndarray]:
@@ -60,7 +51,7 @@ def warped(row: Row, stems: Tensor, hz: np.ndarray, semitones: int, hop: int) ->
         "speed": speed,
         "seconds": row["seconds"] / speed,
         "phonemes": row["phonemes"] and [[symbol, later(start), later(end)] for symbol, start, end in row["phonemes"]],
-        "score": None if score is None else _told(moved(score, semitones, 1 / speed)),
+        "score": None if score is None else told(moved(score, semitones, 1 / speed)),
         "tags": [tag for tag in row["tags"] if tag not in _UNSURE],
     }
     return other, resampled(stems[:, :kept], frames * hop), pitch.astype(np.float32)

@@ -137,11 +137,12 @@ def train(
         --init runs/timbre/part.safetensors --steps 4000 --seconds 3600
     """
     output.screen.quiet = quiet
+    warps = warp or []
     of_scores = {"--lieder": lieder is not None, "--pop909": pop909 is not None, "--measure": measure}
     for option, given in of_scores.items():
         heeded(step, option, given, by=(Step.composer,), why="only a composer learns from scores")
-    heeded(step, "--warp", warp is not None, by=(Step.features,), why="only features are made of moved recordings")
-    if warp is not None and 0 in warp:
+    heeded(step, "--warp", bool(warps), by=(Step.features,), why="only features are made of moved recordings")
+    if 0 in warps:
         raise UsageError("--warp 0 is a recording as it is, which is learned from anyway", "leave it out")
     if step is Step.composer:
         train_composer(lieder, pop909, out, seed, measure)
@@ -192,7 +193,7 @@ def train(
                 out,
                 device=where,
                 workers=workers,
-                warps=warp or (),
+                warps=warps,
                 split=split.value,
                 report=say,
             )
