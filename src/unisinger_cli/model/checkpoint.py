@@ -1,7 +1,8 @@
 """The checkpoint: one safetensors file whose header rebuilds the model.
 
 Keys are the `state_dict` names of `UniSinger`. A matrix may be stored as int8 rows beside `<name>:scale` (fp16,
-one scale per row); everything else is fp16 or fp32. The metadata holds
+one scale per row), but for the directions of the linear flow, whose errors would be blown up; everything else is fp16
+or fp32. The metadata holds
 
     format   FORMAT_VERSION as text; any other version is refused
     config   the ModelConfig as JSON, the authority on rates, widths and ids
@@ -24,6 +25,7 @@ from unisinger_cli.model.config import FORMAT_VERSION, ModelConfig
 from unisinger_cli.model.unisinger import UniSinger
 
 _SCALE = ":scale"
+_LINEAR = "flow.network.linear."
 _DRAWING = (nn.init.kaiming_uniform_, nn.init.uniform_, nn.init.normal_)
 _SMALLEST_QUANTISED = 4096  # numbers; below this int8 saves nothing worth its error
 
@@ -40,7 +42,8 @@ def save_checkpoint(model: UniSinger, path: Path, about: dict[str, Any], *, int8
     tensors: dict[str, Tensor] = {}
     for name, value in model.state_dict().items():
         value = value.detach().cpu()
-        if int8 and value.ndim >= 2 and value.numel() >= _SMALLEST_QUANTISED:
+        exact = value.ndim < 2 or value.numel() < _SMALLEST_QUANTISED or name.startswith(_LINEAR)
+        if int8 and not exact:
             tensors[name], tensors[name + _SCALE] = (t.contiguous() for t in quantise_rows(value))
         elif int8 and value.is_floating_point():
             tensors[name] = value.half().contiguous()
@@ -107,6 +110,9 @@ def load_checkpoint(path: Path) -> UniSinger:
                 value = value * scale.view(-1, *[1] * (value.ndim - 1))
             state[name] = value.float() if value.is_floating_point() else value
     expected = model.state_dict()
+    if not any(name.startswith(_LINEAR) for name in state):  # a flow from before there was a linear one beside it
+        state |= {name: value for name, value in expected.items() if name.startswith(_LINEAR)}
+        state[_LINEAR + "share"] = torch.zeros_like(state[_LINEAR + "share"])
     wrong = sorted(set(expected) ^ set(state))
     wrong += [n for n in expected if n in state and expected[n].shape != state[n].shape]
     if wrong:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from unisinger_cli.model.blocks import JointBlock, SingleBlock
 from unisinger_cli.model.conditioning import PITCH_FEATURES, ConditionEncoder, Conditions, VoiceMap
 from unisinger_cli.model.config import ModelConfig
+from unisinger_cli.model.linear_flow import LinearFlow
 from unisinger_cli.model.moments import Memory, MomentAttention, MomentMemory
 from unisinger_cli.model.ops import rotary_angles, timestep_features
 
@@ -60,6 +61,7 @@ class MMDiT(nn.Module):
         self.norm_out = nn.LayerNorm(d, elementwise_affine=False)
         self.modulate_out = nn.Linear(d, 2 * d)
         self.latent_out = nn.Linear(d, per_token)
+        self.linear = LinearFlow(config)
         nn.init.zeros_(self.sounds_in.weight)
         nn.init.zeros_(self.latent_out.weight)
         nn.init.zeros_(self.latent_out.bias)
@@ -94,7 +96,7 @@ class MMDiT(nn.Module):
             x = single(x, shared, angles[1])
         shift, scale = self.modulate_out(torch.nn.functional.silu(pooled))[:, None].chunk(2, dim=-1)
         x = self.latent_out(self.norm_out(x) * (1 + scale) + shift)
-        return x.view(b, n, s, c).permute(0, 2, 1, 3)
+        return x.view(b, n, s, c).permute(0, 2, 1, 3) + self.linear(latent, t)
 
     def _memory(self, c: Conditions, space: Tensor) -> Memory:
         """The moments of the voices [b], with what is probably said in each; none without a voice."""

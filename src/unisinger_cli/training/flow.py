@@ -11,7 +11,9 @@ from unisinger_cli.model.conditioning import MASKS
 from unisinger_cli.model.flow import Flow
 from unisinger_cli.training.critic import CriticLoss
 from unisinger_cli.training.curriculum import CURRICULUM, Stage, stage_at
+from unisinger_cli.training.features import LATENT_STEP
 from unisinger_cli.training.flow_data import FlowData
+from unisinger_cli.training.growth import handed_over
 from unisinger_cli.training.lessons import Lessons
 from unisinger_cli.training.loop import Trainee
 from unisinger_cli.training.optim import Phase
@@ -44,10 +46,11 @@ class FlowLoss(nn.Module):
 
 class FlowTrainee(Trainee):
     """The curriculum moves the task weights in place; the phases stay the same. A flow that has been trained before
-    goes on in the last stage. `lessons` are learned beside the recordings, by an optimiser of their own: so neither
-    drowns the other, whatever their losses are: `lesson_rate`, their learning rate of that of the recordings, says how
-    far a flow may go from these to please its listener. `unlearned` is only measured: where its loss stays behind, the
-    flow learns its recordings by heart."""
+    goes on in the last stage; where it had no linear flow beside it, it gets one.
+    `lessons` are learned beside the recordings, by an optimiser of their own: so neither drowns the other, whatever
+    their losses are: `lesson_rate`, their learning rate of that of the recordings, says how far a flow may go from
+    these to please its listener. `unlearned` is only measured: where its loss stays behind, the flow learns its
+    recordings by heart."""
 
     def __init__(
         self,
@@ -63,6 +66,11 @@ class FlowTrainee(Trainee):
         self.data, self.stages = data, stages
         self.unlearned = FlowLoss(flow, unlearned) if unlearned is not None else None
         self.trained = bool(flow.network.latent_out.weight.any())  # zero at first
+        linear, latents = flow.network.linear, [LATENT_STEP * group.float() for group in (data.vocal, data.accomp)]
+        if not self.trained:
+            linear.fit(latents)
+        elif not linear.share[:, linear.levels :].any():
+            handed_over(flow.network, latents)
         self.lessons = lessons
         weights = list(flow.parameters())
         self._phases = [Phase("flow", FlowLoss(flow, data), weights, rate, betas=(0.9, 0.98))]

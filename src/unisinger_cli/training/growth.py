@@ -1,14 +1,26 @@
-"""Weights from before the levels of octaves were channels of the latents, made to fit: what is new begins by adding
-nothing."""
+"""Weights from before the levels of octaves were channels of the latents, or a linear flow was beside the network, made
+to fit: what is new begins by adding nothing."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from unisinger_cli.model.config import ModelConfig
+from unisinger_cli.model.mmdit import MMDiT
 
 _NETWORK = "flow.network."
+_LINEAR = _NETWORK + "linear."
+_TOLD = 0.05  # variance of a direction, under which the network need not know of it
+
+
+def brought_up(state: dict[str, Tensor], config: ModelConfig) -> dict[str, Tensor]:
+    """`state`, of parts or a whole model, as one of `config`: with levels, and of a flow with what is beside it."""
+    if _NETWORK + "latent_out.weight" in state and _LINEAR + "share" not in state:
+        state = {**state, _LINEAR + "share": torch.zeros_like(state[_NETWORK + "group_null"], dtype=torch.float32)}
+    return with_levels(state, config)
 
 
 def with_levels(state: dict[str, Tensor], config: ModelConfig) -> dict[str, Tensor]:
@@ -37,6 +49,12 @@ def with_levels(state: dict[str, Tensor], config: ModelConfig) -> dict[str, Tens
     for name, (axis, blocks) in axes.items():
         if name in state:
             grown[name] = _widened(state[name], axis, blocks, new, fill=float(name == "codec.latent_std"))
+    for name, fill in (("share", 1.0), ("mean", 0.0), ("variance", 1.0)):
+        if _LINEAR + name in state:
+            grown[_LINEAR + name] = _widened(state[_LINEAR + name], 1, 1, new, fill)
+    if _LINEAR + "directions" in state:
+        turned = [torch.block_diag(torch.eye(new), found) for found in state[_LINEAR + "directions"].float()]
+        grown[_LINEAR + "directions"] = torch.stack(turned)
     return grown
 
 
@@ -46,3 +64,25 @@ def _widened(weight: Tensor, axis: int, blocks: int, new: int, fill: float) -> T
     shape = list(apart.shape)
     shape[axis + 1] = new
     return torch.cat([apart.new_full(shape, fill), apart], dim=axis + 1).flatten(axis, axis + 1)
+
+
+@torch.no_grad()
+def handed_over(network: MMDiT, latents: Sequence[Tensor]) -> None:
+    """Give a network that learned without a linear flow the one of these `latents`, [frames, c] of each group.
+
+    What scarcely varies is the linear flow's alone from then on: of those directions, which most of the network's width
+    was spent on carrying the noise of, it neither sees nor says anything. All others it goes on with as it did.
+    """
+    linear, flow = network.linear, network.config.flow
+    linear.fit(latents)
+    low = linear.variance < _TOLD
+    low[:, : linear.levels] = False
+    linear.share.copy_(torch.where(low, 1.0, linear.share))
+    kept = linear.directions * ~low[:, None]
+    kept = kept @ kept.mT  # [s, c, c], onto what is left
+    into = network.latent_in.weight.unflatten(1, (flow.patch, *kept.shape[:2]))
+    out = network.latent_out.weight.unflatten(0, (flow.patch, *kept.shape[:2]))
+    bias = network.latent_out.bias.unflatten(0, (flow.patch, *kept.shape[:2]))
+    network.latent_in.weight.copy_(torch.einsum("dpsc,sce->dpse", into, kept).flatten(1))
+    network.latent_out.weight.copy_(torch.einsum("sce,psed->pscd", kept, out).flatten(0, 2))
+    network.latent_out.bias.copy_(torch.einsum("sce,pse->psc", kept, bias).flatten())
