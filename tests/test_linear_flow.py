@@ -17,7 +17,7 @@ from unisinger_cli.model.flow import Flow
 from unisinger_cli.model.linear_flow import LinearFlow
 from unisinger_cli.model.unisinger import UniSinger
 from unisinger_cli.training.flow import FlowTrainee
-from unisinger_cli.training.growth import handed_over
+from unisinger_cli.training.growth import hand_over
 from unisinger_cli.training.parts import load_parts, save_part
 
 DEBUG = PRESETS["debug"]
@@ -120,7 +120,7 @@ def test_levels_that_join_are_directions_of_their_own(tmp_path: Path) -> None:
     assert (new.flow.network.linear.share[:, :LEVELS] == 1).all()
 
 
-def test_a_network_is_handed_over_in_what_scarcely_varies() -> None:
+def test_a_network_is_hand_over_in_what_scarcely_varies() -> None:
     """It goes on with the rest, and neither sees those directions nor says anything of them."""
     flow, latents = awake_flow(DEBUG).eval(), [narrow_latents(5000)] * 2
     network, linear = flow.network, flow.network.linear
@@ -129,7 +129,7 @@ def test_a_network_is_handed_over_in_what_scarcely_varies() -> None:
     latent = narrow_latents(64, seed=4).view(1, 2, 32, CHANNELS)
     with torch.no_grad():
         before = network(latent, t, c)
-        handed_over(network, latents)
+        hand_over(network, latents)
         low = linear.share[0].bool()
         low[:LEVELS] = False
         assert 10 < low.sum() < CHANNELS - LEVELS - 10

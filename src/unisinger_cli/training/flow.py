@@ -13,7 +13,7 @@ from unisinger_cli.training.critic import CriticLoss
 from unisinger_cli.training.curriculum import CURRICULUM, Stage, stage_at
 from unisinger_cli.training.features import LATENT_STEP
 from unisinger_cli.training.flow_data import FlowData
-from unisinger_cli.training.growth import handed_over
+from unisinger_cli.training.growth import hand_over
 from unisinger_cli.training.lessons import Lessons
 from unisinger_cli.training.loop import Trainee
 from unisinger_cli.training.optim import Phase
@@ -66,11 +66,13 @@ class FlowTrainee(Trainee):
         self.data, self.stages = data, stages
         self.unlearned = FlowLoss(flow, unlearned) if unlearned is not None else None
         self.trained = bool(flow.network.latent_out.weight.any())  # zero at first
-        linear, latents = flow.network.linear, [LATENT_STEP * group.float() for group in (data.vocal, data.accomp)]
-        if not self.trained:
-            linear.fit(latents)
-        elif not linear.share[:, linear.levels :].any():
-            handed_over(flow.network, latents)
+        linear = flow.network.linear
+        if not self.trained or not linear.share[:, linear.levels :].any():
+            latents = [LATENT_STEP * group.float() for group in (data.vocal, data.accomp)]
+            if self.trained:
+                hand_over(flow.network, latents)
+            else:
+                linear.fit(latents)
         self.lessons = lessons
         weights = list(flow.parameters())
         self._phases = [Phase("flow", FlowLoss(flow, data), weights, rate, betas=(0.9, 0.98))]

@@ -67,7 +67,7 @@ def _widened(weight: Tensor, axis: int, blocks: int, new: int, fill: float) -> T
 
 
 @torch.no_grad()
-def handed_over(network: MMDiT, latents: Sequence[Tensor]) -> None:
+def hand_over(network: MMDiT, latents: Sequence[Tensor]) -> None:
     """Give a network that learned without a linear flow the one of these `latents`, [frames, c] of each group.
 
     What scarcely varies is the linear flow's alone from then on: of those directions, which most of the network's width
