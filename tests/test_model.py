@@ -147,16 +147,12 @@ def test_most_is_learned_in_the_middle_and_enough_at_the_beginning() -> None:
     assert share == pytest.approx(expected, abs=0.006)
 
 
-def test_untrained_flow_loss_is_that_of_the_best_linear_flow() -> None:
-    """The output layer starts at zero: what is left of a Gaussian is its variance over that of x_t, in present groups
-    only."""
+def test_untrained_flow_loss_is_that_of_predicting_nothing() -> None:
+    """The output layer starts at zero: the loss is E|data - noise|^2 = 1 + E|data|^2, in present groups only."""
     torch.manual_seed(0)
-    data = torch.randn(16, 2, 64, CHANNELS)
-    loss = UniSinger.random(DEBUG).flow.loss(data, conditions(16, 64, task=1))
-    torch.manual_seed(0)
-    torch.randn(16, 2, 64, CHANNELS)
-    t = draw_times(16, data.device)
-    torch.testing.assert_close(loss[:, 0], 1 / (t.square() + (1 - t).square()), rtol=0.1, atol=0)
+    data = torch.randn(4, 2, 64, CHANNELS)
+    loss = UniSinger.random(DEBUG).flow.loss(data, conditions(4, 64, task=1))
+    assert loss[:, 0].mean().item() == pytest.approx(2.0, abs=0.1)
     assert (loss[:, 1] == 0).all()
 
 
@@ -187,8 +183,9 @@ def test_overlap_add_undoes_the_stft(n_fft: int, hop: int) -> None:
 
 
 def test_errors_of_frames_that_are_not_learned_do_not_count() -> None:
-    flow = UniSinger.random(DEBUG).flow
-    flow.network.linear.share.data.zero_()  # it predicts nothing, and the loss is that of the data and the noise
+    flow = UniSinger.random(
+        DEBUG
+    ).flow  # untrained, it predicts nothing, and the loss is that of the data and the noise
     data = torch.zeros(3, 2, 64, CHANNELS)
     data[:, :, 32:] = 10.0
     learned = torch.zeros(3, 64, dtype=torch.bool)

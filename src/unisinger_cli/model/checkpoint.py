@@ -112,7 +112,6 @@ def load_checkpoint(path: Path) -> UniSinger:
     expected = model.state_dict()
     if not any(name.startswith(_LINEAR) for name in state):  # a flow from before there was a linear one beside it
         state |= {name: value for name, value in expected.items() if name.startswith(_LINEAR)}
-        state[_LINEAR + "share"] = torch.zeros_like(state[_LINEAR + "share"])
     wrong = sorted(set(expected) ^ set(state))
     wrong += [n for n in expected if n in state and expected[n].shape != state[n].shape]
     if wrong:

@@ -30,8 +30,8 @@ class LinearFlow(nn.Module):
     """The best linear flow of single frames, of each group by itself: noisy latents [b, s, n, c] at flow times t [b] ->
     velocity [b, s, n, c].
 
-    `share` [s, c] is how much of each direction is taken, which is learned: at first all, but of a network that learned
-    without it none.
+    `share` [s, c] is how much of each direction is taken, which is learned: none before there was anything to `fit` it
+    to, all at first after that.
     """
 
     directions: Tensor
@@ -42,7 +42,7 @@ class LinearFlow(nn.Module):
         super().__init__()
         groups, channels = len(config.flow.groups), config.codec.channels
         self.levels = config.codec.levels
-        self.share = nn.Parameter(torch.ones(groups, channels))
+        self.share = nn.Parameter(torch.zeros(groups, channels))
         self.register_buffer("directions", torch.eye(channels).repeat(groups, 1, 1))  # in columns
         self.register_buffer("mean", torch.zeros(groups, channels))  # along these
         self.register_buffer("variance", torch.ones(groups, channels))
@@ -59,6 +59,7 @@ class LinearFlow(nn.Module):
             directions = torch.block_diag(*(part.eigenvectors for part in parts))
             self.directions[group] = directions
             self.mean[group] = sample.mean(0) @ directions
+            self.share[group] = 1
             self.variance[group] = torch.cat([part.eigenvalues for part in parts]).clamp_min(_LEAST)
 
     def _parted(self, sample: Tensor) -> list[Tensor]:

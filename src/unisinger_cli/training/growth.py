@@ -16,13 +16,6 @@ _LINEAR = _NETWORK + "linear."
 _TOLD = 0.05  # variance of a direction, under which the network need not know of it
 
 
-def brought_up(state: dict[str, Tensor], config: ModelConfig) -> dict[str, Tensor]:
-    """`state`, of parts or a whole model, as one of `config`: with levels, and of a flow with what is beside it."""
-    if _NETWORK + "latent_out.weight" in state and _LINEAR + "share" not in state:
-        state = {**state, _LINEAR + "share": torch.zeros_like(state[_NETWORK + "group_null"], dtype=torch.float32)}
-    return with_levels(state, config)
-
-
 def with_levels(state: dict[str, Tensor], config: ModelConfig) -> dict[str, Tensor]:
     """`state`, of parts or a whole model without levels, as one of `config`, whose latents begin with them.
 
@@ -49,7 +42,8 @@ def with_levels(state: dict[str, Tensor], config: ModelConfig) -> dict[str, Tens
     for name, (axis, blocks) in axes.items():
         if name in state:
             grown[name] = _widened(state[name], axis, blocks, new, fill=float(name == "codec.latent_std"))
-    for name, fill in (("share", 1.0), ("mean", 0.0), ("variance", 1.0)):
+    fitted = float(_LINEAR + "share" in state and state[_LINEAR + "share"].any())
+    for name, fill in (("share", fitted), ("mean", 0.0), ("variance", 1.0)):
         if _LINEAR + name in state:
             grown[_LINEAR + name] = _widened(state[_LINEAR + name], 1, 1, new, fill)
     if _LINEAR + "directions" in state:
@@ -77,7 +71,8 @@ def hand_over(network: MMDiT, latents: Sequence[Tensor]) -> None:
     linear.fit(latents)
     low = linear.variance < _TOLD
     low[:, : linear.levels] = False
-    linear.share.copy_(torch.where(low, 1.0, linear.share))
+    linear.share.copy_(low)
+    linear.share[:, : linear.levels] = 1  # which are new to it
     kept = linear.directions * ~low[:, None]
     kept = kept @ kept.mT  # [s, c, c], onto what is left
     into = network.latent_in.weight.unflatten(1, (flow.patch, *kept.shape[:2]))

@@ -28,7 +28,7 @@ from unisinger_cli.training.dataset import AudioBank, Row, by_set, fit_track, la
 from unisinger_cli.training.features import SILENCE, load_features
 from unisinger_cli.training.flow import LESSON_RATE, FlowTrainee
 from unisinger_cli.training.flow_data import FlowData
-from unisinger_cli.training.growth import brought_up
+from unisinger_cli.training.growth import with_levels
 from unisinger_cli.training.latents import arrange_latents, measure_latents
 from unisinger_cli.training.lessons import Lessons
 from unisinger_cli.training.listener import Listener, ListenerTrainee
@@ -42,8 +42,7 @@ BATCH = {"codec": 64, "decoder": 64, "content": 64, "timbre": 192, "listener": 2
 
 def load_parts(model: UniSinger, files: list[Path]) -> list[str]:
     """Fill `model` from part files or whole checkpoints; returns the names of the parts found. Single blocks that a
-    flow did not have yet begin by adding nothing to it, and so do levels that its latents did not have, and a linear
-    flow.
+    flow did not have yet begin by adding nothing to it, and so do levels that its latents did not have.
 
     Raises ValueError where a file holds something that does not fit, naming the file.
     """
@@ -55,7 +54,7 @@ def load_parts(model: UniSinger, files: list[Path]) -> list[str]:
         except ValueError:
             state = {name: value.float() for name, value in load_file(path).items()}
         try:
-            unexpected = model.load_state_dict(brought_up(state, model.config), strict=False).unexpected_keys
+            unexpected = model.load_state_dict(with_levels(state, model.config), strict=False).unexpected_keys
         except RuntimeError as error:
             raise ValueError(f"{path}: {error}") from error
         if unexpected:
