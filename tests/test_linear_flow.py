@@ -121,7 +121,7 @@ def test_levels_that_join_are_directions_of_their_own(tmp_path: Path) -> None:
     assert (new.flow.network.linear.share[:, :LEVELS] == 1).all()
 
 
-def test_a_network_is_hand_over_in_what_scarcely_varies() -> None:
+def test_a_network_is_handed_over_in_what_scarcely_varies() -> None:
     """It goes on with the rest, and neither sees those directions nor says anything of them."""
     flow, latents = awake_flow(DEBUG).eval(), [narrow_latents(5000)] * 2
     network, linear = flow.network, flow.network.linear

@@ -42,8 +42,8 @@ def save_checkpoint(model: UniSinger, path: Path, about: dict[str, Any], *, int8
     tensors: dict[str, Tensor] = {}
     for name, value in model.state_dict().items():
         value = value.detach().cpu()
-        exact = value.ndim < 2 or value.numel() < _SMALLEST_QUANTISED or name.startswith(_LINEAR)
-        if int8 and not exact:
+        large = value.ndim >= 2 and value.numel() >= _SMALLEST_QUANTISED
+        if int8 and large and not name.startswith(_LINEAR):
             tensors[name], tensors[name + _SCALE] = (t.contiguous() for t in quantise_rows(value))
         elif int8 and value.is_floating_point():
             tensors[name] = value.half().contiguous()

@@ -37,15 +37,17 @@ def with_levels(state: dict[str, Tensor], config: ModelConfig) -> dict[str, Tens
         _NETWORK + "sounds_in.weight": (1, config.flow.patch),
         _NETWORK + "conditions.sounds.usual": (1, 1),
         _NETWORK + "moments_in.weight": (1, 1),  # and after them what is said
+        _LINEAR + "share": (1, 1),
+        _LINEAR + "mean": (1, 1),
+        _LINEAR + "variance": (1, 1),
     }
+    ones = {"codec.latent_std", _LINEAR + "variance"}
+    if _LINEAR + "share" in state and state[_LINEAR + "share"].any():  # it was fitted
+        ones.add(_LINEAR + "share")
     grown = dict(state)
     for name, (axis, blocks) in axes.items():
         if name in state:
-            grown[name] = _widened(state[name], axis, blocks, new, fill=float(name == "codec.latent_std"))
-    fitted = float(_LINEAR + "share" in state and state[_LINEAR + "share"].any())
-    for name, fill in (("share", fitted), ("mean", 0.0), ("variance", 1.0)):
-        if _LINEAR + name in state:
-            grown[_LINEAR + name] = _widened(state[_LINEAR + name], 1, 1, new, fill)
+            grown[name] = _widened(state[name], axis, blocks, new, fill=float(name in ones))
     if _LINEAR + "directions" in state:
         turned = [torch.block_diag(torch.eye(new), found) for found in state[_LINEAR + "directions"].float()]
         grown[_LINEAR + "directions"] = torch.stack(turned)
@@ -67,17 +69,14 @@ def hand_over(network: MMDiT, latents: Sequence[Tensor]) -> None:
     What scarcely varies is the linear flow's alone from then on: of those directions, which most of the network's width
     was spent on carrying the noise of, it neither sees nor says anything. All others it goes on with as it did.
     """
-    linear, flow = network.linear, network.config.flow
+    linear = network.linear
     linear.fit(latents)
     low = linear.variance < _TOLD
     low[:, : linear.levels] = False
     linear.share.copy_(low)
     linear.share[:, : linear.levels] = 1  # which are new to it
     kept = linear.directions * ~low[:, None]
-    kept = kept @ kept.mT  # [s, c, c], onto what is left
-    into = network.latent_in.weight.unflatten(1, (flow.patch, *kept.shape[:2]))
-    out = network.latent_out.weight.unflatten(0, (flow.patch, *kept.shape[:2]))
-    bias = network.latent_out.bias.unflatten(0, (flow.patch, *kept.shape[:2]))
-    network.latent_in.weight.copy_(torch.einsum("dpsc,sce->dpse", into, kept).flatten(1))
-    network.latent_out.weight.copy_(torch.einsum("sce,psed->pscd", kept, out).flatten(0, 2))
-    network.latent_out.bias.copy_(torch.einsum("sce,pse->psc", kept, bias).flatten())
+    onto = torch.block_diag(*list(kept @ kept.mT) * network.config.flow.patch)  # what is left of a token
+    network.latent_in.weight.copy_(network.latent_in.weight @ onto)
+    network.latent_out.weight.copy_(onto @ network.latent_out.weight)
+    network.latent_out.bias.copy_(onto @ network.latent_out.bias)
